@@ -1,0 +1,1 @@
+"""The five services, the sandbox and the command line."""

@@ -1,0 +1,1 @@
+"""Deadlines, and what happens when they pass."""

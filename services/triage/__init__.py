@@ -1,0 +1,1 @@
+"""What a ticket is about, and how much it matters."""

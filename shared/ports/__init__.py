@@ -1,0 +1,1 @@
+"""What Ombud needs of the world, as contracts; pure."""

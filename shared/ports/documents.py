@@ -70,6 +70,9 @@ class Order:
     descending: bool = False
 
 
+BY_ID = Order()
+
+
 @dataclass(frozen=True)
 class Page(Generic[D]):
     """A page of documents. `after` continues behind the last one; None when there is no more."""
@@ -118,12 +121,19 @@ class Collection(Protocol[D]):
         """Take published events out of the document's outbox; its version stays as it is."""
         ...
 
-    async def unpublished(self, limit: int) -> list[D]:
-        """Documents whose outbox is not empty, those first that have waited longest."""
+    async def unpublished(self, older_than: float, limit: int) -> list[D]:
+        """Documents whose outbox is not empty and that were last written more than `older_than` seconds ago.
+
+        Those first that have waited longest.
+        """
         ...
 
     async def find(
-        self, where: Filter, order: Order = Order(), limit: int = 50, after: str | None = None  # noqa: B008 (frozen)
+        self,
+        where: Filter,
+        order: Order = BY_ID,
+        limit: int = 50,
+        after: str | None = None,
     ) -> Page[D]:
         """A page by keyset: `after` is what the page before returned.
 

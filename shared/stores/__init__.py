@@ -1,0 +1,1 @@
+"""The collections by name, written once over the documents port."""

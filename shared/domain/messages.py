@@ -1,0 +1,57 @@
+"""One thing said on a ticket."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from shared.domain.documents import Document, Instant
+from shared.domain.ticket import Contact
+
+
+class Direction(StrEnum):
+    """Which way a message went."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    NOTE = "note"
+    SYSTEM = "system"
+
+
+class Attachment(BaseModel):
+    """A file that came with a mail; its bytes are in the raw mail."""
+
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    content_id: str = ""
+    inline: bool = False
+
+
+class Message(Document):
+    """See the module. Its id follows from the mail's fingerprint or the call's key: a repeat finds it.
+
+    `raw` is the digest of the raw mail in the blobs; `message_id` is the mail's Message-ID without `<>`.
+    `origin` is the ledger entry, or the call, that brought it first. `reasons` say why it joined its ticket.
+    """
+
+    ticket_id: str
+    direction: Direction
+    author: str
+    sender: Contact | None = None
+    to: list[Contact] = []
+    cc: list[Contact] = []
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    reply_text: str = ""
+    kind: str = "message"
+    attachments: list[Attachment] = []
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: list[str] = []
+    raw: str = ""
+    origin: str = ""
+    verified: bool = True
+    reasons: list[str] = []
+    at: Instant

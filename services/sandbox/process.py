@@ -1,0 +1,141 @@
+"""One server as a child process: started, watched, stopped by its pid, its output in a log file.
+
+Promises:
+- A server never outlives the process that started it: where `setpriv` exists (Linux) the kernel ends the
+  child when its parent dies, even by SIGKILL. Elsewhere only `stop()` ends it.
+- `stop()` asks (SIGTERM), waits, then kills; it returns when the process is gone. Twice is harmless.
+- `wait_until()` gives up at once when the child has died, and then shows the end of its log.
+
+Failures: a server that does not get ready raises `Refused` with the last lines of its log.
+"""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from shared.domain.errors import Refused
+
+READY_WITHIN = 60.0  # seconds
+POLL_EVERY = 0.05  # seconds
+TAIL_BYTES = 16_384
+
+# The kernel's parent-death signal follows the THREAD that forked, not the process: a child started from a
+# short-lived worker thread would be killed with it. This thread lives until the interpreter ends.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts connections on this loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def bound_to_parent(command: Sequence[str], death_signal: signal.Signals = signal.SIGKILL) -> list[str]:
+    """The command such that the kernel sends it `death_signal` when its parent dies; the pid stays."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return list(command)
+    return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--", *command]
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log file; empty when there is none."""
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    return ""
+
+
+class Process:
+    """A child process with a name for people; its stdout and stderr are appended to `log`."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = bound_to_parent(command, death_signal)
+        self._environment = None if environment is None else dict(environment)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running child; raises `Refused` before `start()`."""
+        if self._child is None:
+            raise Refused(f"{self.name} was not started")
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the child lives at this moment."""
+        return self._child is not None and self._child.poll() is None
+
+    def start(self) -> None:
+        """Start the child; one that runs already is left as it is."""
+        if self.running:
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._child = _spawner.submit(self._spawn, output.fileno()).result()
+
+    def _spawn(self, output: int) -> "subprocess.Popen[bytes]":
+        # A session of its own: Ctrl-C in the terminal is for us to hear, and we stop the servers in order.
+        return subprocess.Popen(  # noqa: S603  # the command is composed by our own code
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+    def stop(self, grace: float = 15.0) -> int | None:
+        """End the child: SIGTERM, after `grace` seconds SIGKILL; the exit status, None if it never ran."""
+        child = self._child
+        if child is None:
+            return None
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(grace)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        return child.wait()
+
+    def kill(self) -> None:
+        """End the child at this instant (SIGKILL) and wait until it is gone."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    def wait_until(self, ready: Callable[[], bool], within: float = READY_WITHIN) -> None:
+        """Wait until `ready()`; raise `Refused` with the log's end if the child dies or the time is up."""
+        deadline = time.monotonic() + within
+        while not ready():
+            if not self.running:
+                raise Refused(f"{self.name} ended while starting:\n{tail(self.log)}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise Refused(f"{self.name} was not ready within {within:g} s:\n{tail(self.log)}")
+            time.sleep(POLL_EVERY)

@@ -1,8 +1,8 @@
 """Concurrency above, batches below: many callers ask for one thing each, the store is asked in bulk.
 
 Promises:
-- A request is sent at once when nothing is under way: there is no timer and no added latency. While `parallel`
-  bulk calls are under way the next batch fills.
+- A request is sent at once when nothing is under way: there is no timer and no added latency. While
+  `parallel` bulk calls are under way the next batch fills.
 - Each caller gets its own answer or its own error. When the bulk call itself raises, everyone in that batch
   gets that error, and the next batch is sent all the same.
 - A cancelled caller disturbs nobody. Its request is dropped if it was not sent yet, else its answer is.
@@ -30,7 +30,7 @@ PARALLEL = 2
 
 
 class Gatherer(Generic[R, A]):
-    """Turns single requests into bulk calls of `run`, which returns one answer or error for each, in order."""
+    """Turns single requests into bulk calls of `run`, which returns an answer or error for each, in order."""
 
     def __init__(
         self,
@@ -98,14 +98,14 @@ class Gatherer(Generic[R, A]):
     async def _send(self, batch: list[tuple[R, Future[A]]]) -> None:
         try:
             answers = await self._run([request for request, _ in batch])
-            if len(answers) != len(batch):
-                raise RuntimeError(f"{len(batch)} requests got {len(answers)} answers")
         except asyncio.CancelledError:
             for _, waiting in batch:
                 waiting.cancel()
             raise
         except Exception as error:  # noqa: BLE001 (it is handed to every caller of the batch)
             answers = [error] * len(batch)
+        if len(answers) != len(batch):
+            answers = [RuntimeError(f"{len(batch)} requests got {len(answers)} answers")] * len(batch)
         for (_, waiting), answer in zip(batch, answers, strict=True):
             if waiting.done():
                 continue

@@ -1,7 +1,7 @@
 """MongoDB's client: the one file that imports motor, and the one place where its errors become ours.
 
-Motor is feature-frozen upstream; the move to PyMongo's own asynchronous client is a change of this file, so the
-other files use only calls that both clients have.
+Motor is feature-frozen upstream; the move to PyMongo's own asynchronous client is a change of this file, so
+the other files use only calls that both clients have.
 
 Promises:
 - A write that returned is in the journals of a majority of the replica set, and a read sees only what a
@@ -11,11 +11,12 @@ Promises:
 - Nothing of a document gets into an error's text: mails and addresses do not belong into logs.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import bson
 import pymongo
@@ -36,11 +37,15 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from shared.adapters.gather import LARGEST, Gatherer
 from shared.domain.errors import Duplicate, Invalid, OmbudError, Refused, Unavailable
 from shared.metrics import STORE_SECONDS
 
+R = TypeVar("R")
+A = TypeVar("A")
+
 SELECTION_SECONDS = 2.0
-"""How long to look for a primary: longer than an election needs to be noticed, shorter than a probe's patience."""
+"""How long to look for a primary: longer than a restart of it takes, shorter than a probe's patience."""
 
 ANSWER_SECONDS = 10.0
 """How long one call may take, its one repeat included."""
@@ -48,7 +53,8 @@ ANSWER_SECONDS = 10.0
 LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
 """Bytes of BSON that one document may have: the server's limit, less room for the fields an update adds."""
 
-DUPLICATE_KEY = 11000
+_DUPLICATE_KEY = 11000
+_INDEX_DIFFERS = frozenset({67, 85, 86})  # CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict
 _INPUT_AT_FAULT = frozenset(
     {9, 10334, 14, 17280, 17419, 17420}
 )  # FailedToParse, BSONObjectTooLarge, TypeMismatch, …
@@ -56,7 +62,7 @@ _INPUT_AT_FAULT = frozenset(
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
-    # What BSON has no type for (a set, a date, a Decimal) is stored as pydantic writes it in JSON, and read back so.
+    # What BSON has no type for (a set, a date, a Decimal) is stored as pydantic writes it in JSON.
     type_registry=TypeRegistry(fallback_encoder=to_jsonable_python),
 )
 
@@ -72,6 +78,7 @@ class Mongo:
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
+        self._gatherers: list[Gatherer[Any, Any]] = []
 
     @classmethod
     @asynccontextmanager
@@ -82,9 +89,9 @@ class Mongo:
         selection_seconds: float = SELECTION_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> "AsyncIterator[Mongo]":
-        """A client for the body of the `with`. Needs no server yet; raises `Refused` for a URL it cannot read."""
+        """A client for the body of the `with`; needs no server yet. Raises `Refused` for a bad URL."""
         try:
-            client = AsyncIOMotorClient(
+            client: Any = AsyncIOMotorClient(
                 url,
                 retryWrites=True,
                 serverSelectionTimeoutMS=int(selection_seconds * 1000),
@@ -94,14 +101,24 @@ class Mongo:
         except (ConfigurationError, ValueError) as error:
             # The text of the error may hold the password that stands in the URL.
             raise Refused("the MongoDB URL cannot be read: see mongodb://… in docs/operations.md") from error
+        mongo = cls(client, database)
         try:
-            yield cls(client, database)
+            yield mongo
         finally:
+            await asyncio.gather(*(gatherer.close() for gatherer in mongo._gatherers))
             client.close()
 
     def collection(self, name: str) -> Any:
         """The driver's collection, with our codec and concerns."""
         return self._database[name]
+
+    def gatherer(
+        self, run: Callable[[list[R]], Awaitable[list[A | BaseException]]], largest: int = LARGEST
+    ) -> Gatherer[R, A]:
+        """A gatherer that is closed before the client is."""
+        gatherer = Gatherer(run, largest)
+        self._gatherers.append(gatherer)
+        return gatherer
 
     async def hello(self) -> dict[str, Any]:
         """What the server says about itself."""
@@ -129,8 +146,8 @@ def calling(operation: str) -> Iterator[None]:
 
 
 @contextmanager
-def without_limit(seconds: float) -> Iterator[None]:
-    """Let the calls of the body take up to `seconds`: building an index takes longer than any other call."""
+def patient(seconds: float) -> Iterator[None]:
+    """Let each call of the body take up to `seconds`: building an index takes longer than any other call."""
     with pymongo.timeout(seconds):
         yield
 
@@ -142,11 +159,8 @@ def ours(error: Exception) -> OmbudError:
             return taken(error.details or {})
         case DocumentTooLarge() | BSONError():
             return Invalid(f"MongoDB cannot store this: {type(error).__name__}")
-        case OperationFailure() if error.code in _INPUT_AT_FAULT:
-            return Invalid(f"MongoDB cannot store this: code {error.code}")
         case OperationFailure():
-            name = (error.details or {}).get("codeName", type(error).__name__)
-            return Unavailable("MongoDB", f"{name} (code {error.code})")
+            return _of_failure(error.code, error.details or {})
         case InvalidOperation():
             return Unavailable("MongoDB", "the client is closed")
     return Unavailable("MongoDB", type(error).__name__)
@@ -159,15 +173,21 @@ def ours_by_index(error: BulkWriteError) -> dict[int, OmbudError]:
 
 def _of_write(error: Mapping[str, Any]) -> OmbudError:
     code = error.get("code")
-    if code == DUPLICATE_KEY:
-        return taken(error)
-    return ours(OperationFailure("", code, dict(error)))
+    return taken(error) if code == _DUPLICATE_KEY else _of_failure(code, error)
+
+
+def _of_failure(code: int | None, details: Mapping[str, Any]) -> OmbudError:
+    if code in _INPUT_AT_FAULT:
+        return Invalid(f"MongoDB cannot store this: code {code}")
+    if code in _INDEX_DIFFERS:
+        return Refused("MongoDB has an index that differs from the one we need: drop the old one")
+    return Unavailable("MongoDB", f"{details.get('codeName', 'an error')} (code {code})")
 
 
 def taken(error: Mapping[str, Any]) -> Duplicate:
     """The `Duplicate` that names the fields, never the values."""
-    fields = ", ".join(error.get("keyPattern") or ["_id"]).replace("_id", "id")
-    return Duplicate(f"there is one with this {fields} already")
+    names = ["id" if name == "_id" else name for name in error.get("keyPattern") or ["_id"]]
+    return Duplicate(f"there is one with this {', '.join(names)} already")
 
 
 def encoded(document: Mapping[str, Any]) -> RawBSONDocument:

@@ -6,7 +6,7 @@ One document is changed at a time and wholly or not at all; there are no transac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from shared.domain.documents import Document
 
@@ -165,7 +165,7 @@ class Documents(Protocol):
         """The collection; its indexes are made by `prepare`."""
         ...
 
-    async def prepare(self, specs: Sequence[Spec[Document]]) -> None:
+    async def prepare(self, specs: Sequence[Spec[Any]]) -> None:
         """Make collections and indexes where they are missing; may be called by many processes at once."""
         ...
 

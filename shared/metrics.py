@@ -188,8 +188,8 @@ TRIAGE_RUNS = _counter(
 TIMERS_FIRED = _counter(
     "ombud_timers_fired_total",
     ["target", "outcome"],
-    "Deadlines that came due: breached, met, moved.",
-    "breached: customers wait longer than promised.",
+    "Deadlines that came due, by what they turned out to be: breached, met, cancelled, error.",
+    "breached: customers wait longer than promised; error: see the log, it is tried again.",
 )
 TIMER_LATENESS = _histogram(
     "ombud_timer_lateness_seconds",

@@ -22,21 +22,22 @@ class DeadlineState(StrEnum):
     CANCELLED = "cancelled"
 
 
-def deadline_id(ticket_id: str, target: Target, cycle: int = 1) -> str:
-    """One a ticket, target and cycle."""
+def deadline_id(ticket_id: str, target: Target, cycle: int) -> str:
+    """One a ticket, target and cycle; a cycle is named by the version of the ticket that began it."""
     return derived("ddl", ticket_id, target.value, str(cycle))
 
 
 class Deadline(Sleeper):
     """See the module. `wake_at` is `due_at` while it runs, later while somebody holds it, then None.
 
-    `ticket_version` is the version of the ticket it was computed from; `explanation` says how.
+    `started_at` is what `due_at` is counted from; `ticket_version` is the version of the ticket it was computed
+    from; `explanation` says how.
     """
 
     ticket_id: str
-    mailbox: str
     target: Target
     policy: str
+    started_at: Instant
     due_at: Instant
     ticket_version: int
     state: DeadlineState = DeadlineState.RUNNING

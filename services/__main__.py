@@ -1,0 +1,19 @@
+"""`ombud`: the command line. What cannot go on says so in one line, with what to do, and exits with 1."""
+
+import sys
+
+from services.cli.app import app
+from shared.domain.errors import OmbudError
+
+
+def main() -> None:
+    """Run the verb that the arguments name."""
+    try:
+        app()
+    except OmbudError as fault:
+        print(f"ombud: {fault}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

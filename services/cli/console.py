@@ -1,0 +1,70 @@
+"""What the verbs share: opening the platform for one call, and printing for people or for programs."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+
+from services.settings import OmbudSettings, read_settings
+from shared.runtime import logs
+from shared.runtime.settings import LogSettings
+from shared.runtime.wiring import Wired, open_platform
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+NARROWEST = 4
+WIDEST = 60
+
+
+def with_platform(work: Callable[[Wired, OmbudSettings], Awaitable[T]]) -> T:
+    """Run `work` on the platform that the settings ask for; warnings go to stderr."""
+    settings = read_settings()
+    logs.set_up(LogSettings(level="error", format="text"), "cli", sys.stderr)
+
+    async def go() -> T:
+        async with AsyncExitStack() as stack:
+            wired = await open_platform(settings, stack, "cli")
+            await wired.prepare()
+            relay = asyncio.create_task(wired.relay.run())
+            try:
+                return await work(wired, settings)
+            finally:
+                await wired.relay.drain(5.0)
+                relay.cancel()
+
+    return asyncio.run(go())
+
+
+def say_json(*objects: Any) -> None:
+    """Print each as one line of JSON."""
+    for one in objects:
+        sys.stdout.buffer.write(orjson.dumps(one, default=str) + b"\n")
+    sys.stdout.flush()
+
+
+def table(rows: Iterable[Sequence[Any]], head: Sequence[str], nothing: str) -> None:
+    """Print rows in columns, or `nothing` when there are none."""
+    lines = [[_cell(value) for value in row] for row in rows]
+    if not lines:
+        print(nothing)
+        return
+    widths = [
+        min(WIDEST, max(NARROWEST, *(len(line[n]) for line in [list(head), *lines])))
+        for n in range(len(head))
+    ]
+    for line in [list(head), *lines]:
+        print("  ".join(cell[:width].ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d %H:%M:%SZ"))
+    return " ".join(str(value).split())

@@ -1,0 +1,58 @@
+"""`ombud ingest|triage|escalation|notify|api`: one service as a process. `ombud prepare`: what they need."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from services.settings import read_settings
+from shared.runtime import logs
+from shared.runtime.service import Build
+
+VERBS = {
+    "ingest": "Read the mailboxes, open tickets.",
+    "triage": "Classify tickets.",
+    "escalation": "Keep deadlines and fire timers.",
+    "notify": "Write to people.",
+    "api": "Answer the API.",
+}
+
+
+def builder(name: str) -> Build:
+    """The `build` of a service; only then is the service imported, for memory's sake."""
+    build: Build = import_module(f"services.{name}.service").build
+    return build
+
+
+def verb(name: str) -> Callable[[], None]:
+    """The command that runs this service until it is told to stop."""
+
+    def serve() -> None:
+        from shared.runtime.process import run_process
+
+        settings = read_settings()
+        logs.set_up(settings.log, name)
+        sys.exit(run_loop(lambda: run_process(settings, name, {name: builder(name)})))
+
+    return serve
+
+
+def run_loop(work: Callable[[], object]) -> int:
+    """Run the coroutine that `work` makes on uvloop where there is one; returns its exit code."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        new_event_loop = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work())  # type: ignore[arg-type, no-any-return]  # every `work` here makes a coroutine
+
+
+def prepare() -> None:
+    """Make topics, collections and indexes where they are missing; safe to repeat."""
+    from services.cli.console import with_platform
+
+    async def done(*_: object) -> None:
+        """`with_platform` has prepared."""
+
+    with_platform(done)
+    print("topics, collections and indexes are there")

@@ -1,0 +1,22 @@
+"""Escalation as a process runs it."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from services.escalation.handlers import EscalationHandlers
+from services.escalation.rules import Policy
+from services.escalation.settings import EscalationSettings
+from services.escalation.timers import Timers
+from shared.domain.events import TICKETS_TOPIC
+from shared.runtime.service import Platform, Reader, Service, routed
+
+
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+    """Bind the handlers and the timers."""
+    own: EscalationSettings = settings.escalation
+    handlers = EscalationHandlers(platform.stores, Policy.default(own))
+    return Service(
+        "escalation",
+        readers=[Reader(TICKETS_TOPIC, "escalation", routed(handlers.routes()))],
+        tasks={"timers": Timers(platform.stores, platform.clock, own).run},
+    )

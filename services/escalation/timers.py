@@ -1,0 +1,77 @@
+"""Timers: deadlines that come due are fired once, by any number of processes.
+
+A due deadline is claimed under a lease. The ticket is told first and the deadline saved after it: a process
+that dies in between leaves a claim that runs out, and telling the ticket again changes nothing.
+"""
+
+import asyncio
+
+import structlog
+
+from services.escalation import rules
+from services.escalation.settings import EscalationSettings
+from shared import metrics
+from shared.domain.cause import Cause
+from shared.domain.deadlines import Deadline, DeadlineState
+from shared.domain.errors import Conflict, OmbudError, Unavailable
+from shared.ports.clock import Clock
+from shared.runtime.outbox import wait_until
+from shared.stores.stores import Stores
+
+log = structlog.get_logger()
+
+
+class Timers:
+    """See the module."""
+
+    def __init__(self, stores: Stores, clock: Clock, settings: EscalationSettings) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fire what comes due until told to stop; an outage is waited for."""
+        while not stop.is_set():
+            try:
+                fired = await self.fire_due()
+            except Unavailable as down:
+                log.warning("timers.wait", dependency=down.dependency)
+                fired = 0
+            if fired < self._settings.at_once:
+                await wait_until(stop, self._settings.look_every)
+
+    async def fire_due(self) -> int:
+        """Fire what is due now, and return how much that was."""
+        now = self._clock.now()
+        due = await self._stores.deadlines.collection.claim(now, self._settings.lease, self._settings.at_once)
+        await asyncio.gather(*(self._fire_one(deadline) for deadline in due))
+        return len(due)
+
+    async def _fire_one(self, deadline: Deadline) -> None:
+        """One that cannot be fired is no other's trouble: its claim runs out and it is due again."""
+        try:
+            await self._fire(deadline)
+        except Unavailable:
+            raise
+        except OmbudError as fault:
+            metrics.TIMERS_FIRED.labels(deadline.target.value, "error").inc()
+            log.warning("timers.not_fired", deadline=deadline.id, fault=str(fault))
+
+    async def _fire(self, deadline: Deadline) -> None:
+        claimed = deadline.version
+        ticket = await self._stores.tickets.get(deadline.ticket_id)
+        state = rules.verdict(deadline, ticket)
+        if state is DeadlineState.BREACHED:
+            cause = Cause(f"escalation:{deadline.id}", "service:escalation", self._clock.now(), deadline.id)
+            await self._stores.tickets.change(
+                ticket.id,
+                lambda seen: seen.breach(deadline.target.value, deadline.due_at, deadline.policy, cause),
+            )
+        deadline.state, deadline.fired_at, deadline.wake_at = state, self._clock.now(), None
+        deadline.touch()
+        try:
+            await self._stores.deadlines.save(deadline, if_version=claimed)
+        except Conflict:
+            return
+        metrics.TIMERS_FIRED.labels(deadline.target.value, state.value).inc()
+        metrics.TIMER_LATENESS.observe(max(0.0, (deadline.fired_at - deadline.due_at).total_seconds()))

@@ -1,0 +1,157 @@
+"""The relay: publishes what documents recorded, soon and in order; the sweep does what a crash left behind.
+
+Order: an outbox is always published from its front, so whatever two relays and crashes do, the first
+appearance of each event on the bus follows the order of versions; readers drop what they have seen.
+
+On failure: while the bus is down `publish` waits, what is offered meanwhile waits too, and above
+`WAITING_LIMIT` documents is left to the sweep. Nothing is taken out of an outbox before it is durable on the
+bus, so a crash at any instruction means at most that events are published twice.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from shared import metrics
+from shared.domain.documents import Document, Envelope
+from shared.domain.errors import Unavailable
+from shared.domain.events import SOURCE
+from shared.ports.bus import Bus, Message
+from shared.ports.clock import Clock
+from shared.ports.documents import Collection
+
+WAITING_LIMIT = 10_000
+"""Documents that may wait in memory for the bus; more is left to the sweep."""
+BATCH_LIMIT = 500
+"""Documents whose events are published by one call."""
+SWEEP_EVERY = 5.0
+"""Seconds between two looks for what a crash left behind."""
+SWEEP_AFTER = 10.0
+"""Seconds an event may wait in its outbox before the sweep takes it: far longer than a relay needs."""
+SWEEP_LIMIT = 500
+
+log = structlog.get_logger()
+
+_Waiting = tuple[Collection[Any], str, list[Envelope]]
+
+
+def message_of(envelope: Envelope) -> Message:
+    """The event as CloudEvents 1.0 in Kafka's binary mode (Kafka protocol binding §3.2)."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": envelope.id,
+        "ce_type": envelope.type,
+        "ce_source": SOURCE,
+        "ce_time": envelope.time.isoformat(),
+        "ce_subject": envelope.key,
+        "content-type": "application/json",
+    }
+    if envelope.correlation_id:
+        headers["ce_correlationid"] = envelope.correlation_id
+    if envelope.traceparent:
+        headers["traceparent"] = envelope.traceparent
+    return Message(envelope.topic, envelope.key, envelope.data.encode(), headers)
+
+
+class Relay:
+    """The publisher of a process; see the module. One task runs `run` until it is cancelled after `drain`."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._published: dict[str, set[str]] = {}
+        self._clearing: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def offer(self, collection: Collection[Any], document: Document) -> None:
+        """See `Publisher.offer`. A later state of a document replaces the one that still waits."""
+        done = self._published.get(document.id, ())
+        fresh = [envelope for envelope in document.outbox if envelope.id not in done]
+        if not fresh:
+            return
+        key = (type(document).__name__, document.id)
+        if key not in self._waiting and len(self._waiting) >= WAITING_LIMIT:
+            return
+        self._waiting[key] = (collection, document.id, fresh)
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish what is offered; ends by being cancelled."""
+        while True:
+            await self._wake.wait()
+            batch = [self._waiting.pop(key) for key in list(self._waiting)[:BATCH_LIMIT]]
+            if not self._waiting:
+                self._wake.clear()
+            if batch:
+                await self._publish(batch)
+            if not self._waiting and not self._clearing:
+                self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until all that was offered is published and cleared, `seconds` at most."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            log.warning("outbox.left_to_the_sweep", documents=len(self._waiting))
+
+    async def sweep(self, collections: Sequence[tuple[str, Collection[Any]]], stop: asyncio.Event) -> None:
+        """Until `stop`: offer what has waited in an outbox for too long, which means its writer died."""
+        while not stop.is_set():
+            for name, collection in collections:
+                try:
+                    left = await collection.unpublished(SWEEP_AFTER, SWEEP_LIMIT)
+                except Unavailable as down:
+                    log.warning("outbox.sweep_waits", dependency=down.dependency)
+                    break
+                for document in left:
+                    metrics.OUTBOX_SWEPT.labels(name).inc(len(document.outbox))
+                    self.offer(collection, document)
+            await wait_until(stop, SWEEP_EVERY)
+
+    async def _publish(self, batch: list[_Waiting]) -> None:
+        messages = [message_of(envelope) for _, _, waiting in batch for envelope in waiting]
+        try:
+            await self._bus.publish(messages)
+        except Exception as fault:  # noqa: BLE001 (whatever it was, the outboxes keep the events)
+            log.warning("outbox.publish_failed", events=len(messages), fault=type(fault).__name__)
+            return
+        for _, doc_id, waiting in batch:
+            self._published.setdefault(doc_id, set()).update(envelope.id for envelope in waiting)
+        task = asyncio.create_task(self._clear(batch), name="outbox-clear")
+        self._clearing.add(task)
+        task.add_done_callback(self._cleared)
+
+    async def _clear(self, batch: list[_Waiting]) -> None:
+        outcomes = await asyncio.gather(
+            *(
+                collection.clear_outbox(doc_id, [e.id for e in waiting])
+                for collection, doc_id, waiting in batch
+            ),
+            return_exceptions=True,
+        )
+        for (_, doc_id, waiting), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                log.warning("outbox.clear_failed", fault=type(outcome).__name__)
+            known = self._published.get(doc_id, set())
+            known.difference_update(envelope.id for envelope in waiting)
+            if not known:
+                self._published.pop(doc_id, None)
+
+    def _cleared(self, task: asyncio.Task[None]) -> None:
+        self._clearing.discard(task)
+        if not self._waiting and not self._clearing:
+            self._idle.set()
+
+
+async def wait_until(stop: asyncio.Event, seconds: float) -> None:
+    """Return when `stop` is set, or after `seconds`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""Tests of the adapters, beside the contract suites of their ports."""

@@ -7,14 +7,19 @@ a topic prefix, a database, a mailbox.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from pymongo import MongoClient
 
+from deploy.local.packages import require
+from services.sandbox.dovecot import Dovecot
+from services.sandbox.smtp_sink import SmtpSink
+from shared.domain.errors import Refused
 from tests.helpers import unique
+from tests.servers.mailbox import ImapBox
 from tests.servers.run import Missing, Run
 
 RUN = pytest.StashKey[Run]()
@@ -75,3 +80,30 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
     yield name
     with MongoClient[dict[str, Any]](mongo_url) as client:
         client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def dovecot_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+    """A real IMAP server for the tests of this process; a test that stops it brings its own."""
+    server = Dovecot(tmp_path_factory.mktemp("dovecot"), users={})
+    try:
+        if not Dovecot.available():
+            require("dovecot", ["dovecot-imapd"])
+        server.start()
+    except Refused as reason:
+        missing("dovecot", str(reason))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dovecot(dovecot_server: Dovecot) -> ImapBox:
+    """A fresh, empty mailbox on the real IMAP server: host, port, user, password, Maildir, `deliver()`."""
+    return ImapBox.on(dovecot_server)
+
+
+@pytest.fixture
+async def smtp_sink(tmp_path: Path) -> AsyncIterator[SmtpSink]:
+    """A real SMTP server that takes everything; what it took lies in `smtp_sink.letters()`."""
+    async with SmtpSink("127.0.0.1", 0, tmp_path / "outbox") as sink:
+        yield sink

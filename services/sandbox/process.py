@@ -10,6 +10,9 @@ Failures: a server that does not get ready raises `Refused` with the last lines 
 """
 
 import contextlib
+import grp
+import os
+import pwd
 import shutil
 import signal
 import socket
@@ -24,6 +27,9 @@ from shared.domain.errors import Refused
 READY_WITHIN = 60.0  # seconds
 POLL_EVERY = 0.05  # seconds
 TAIL_BYTES = 16_384
+
+# A parent that died before the signal was asked for would never cause it. $0 is that parent's process id.
+UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
 
 # The kernel's parent-death signal follows the THREAD that forked, not the process: a child started from a
 # short-lived worker thread would be killed with it. This thread lives until the interpreter ends.
@@ -45,12 +51,27 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def bound_to_parent(command: Sequence[str], death_signal: signal.Signals = signal.SIGKILL) -> list[str]:
-    """The command such that the kernel sends it `death_signal` when its parent dies; the pid stays."""
+def bound_to_parent(
+    command: Sequence[str], death_signal: signal.Signals = signal.SIGKILL, user: str | None = None
+) -> list[str]:
+    """The command such that the kernel sends it `death_signal` when its parent dies; the pid stays.
+
+    With `user`, root becomes that user, but may still read and write every file. Raises `Refused` where
+    `setpriv` is missing and a user is asked for.
+    """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
+        if user is not None:
+            raise Refused(f"setpriv is missing, without which root cannot become {user}")
         return list(command)
-    return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--", *command]
+    options = ["--pdeathsig", death_signal.name.removeprefix("SIG")]
+    if user is not None:
+        group = grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+        options += ["--reuid", user, "--regid", group, "--clear-groups"]
+        options += ["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]
+        # access(2) forgets the capabilities of a user who is not root, unless this bit is set.
+        options += ["--securebits", "+no_setuid_fixup"]
+    return [setpriv, *options, "--", "/bin/sh", "-c", UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 def tail(log: Path, lines: int = 15) -> str:
@@ -72,10 +93,13 @@ class Process:
         *,
         environment: Mapping[str, str] | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
+        user: str | None = None,
     ) -> None:
         self.name = name
         self.log = log
-        self._command = bound_to_parent(command, death_signal)
+        self._command = list(command)
+        self._death_signal = death_signal
+        self._user = user
         self._environment = None if environment is None else dict(environment)
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -102,7 +126,7 @@ class Process:
     def _spawn(self, output: int) -> "subprocess.Popen[bytes]":
         # A session of its own: Ctrl-C in the terminal is for us to hear, and we stop the servers in order.
         return subprocess.Popen(  # noqa: S603  # the command is composed by our own code
-            self._command,
+            bound_to_parent(self._command, self._death_signal, self._user),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,51 @@
+"""One test's own mailbox on the shared IMAP server."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from imapclient import IMAPClient
+
+from services.sandbox.dovecot import Dovecot
+from tests.helpers import unique
+
+
+@dataclass(frozen=True)
+class ImapBox:
+    """A mailbox that no other test uses: how to log in, where its mails lie, how to put one there."""
+
+    server: Dovecot = field(repr=False)
+    user: str
+    password: str
+
+    @classmethod
+    def on(cls, server: Dovecot) -> Self:
+        """A new one on this server."""
+        mailbox = cls(server, f"{unique('box')}@example.com", unique("password"))
+        server.add_user(mailbox.user, mailbox.password)
+        return mailbox
+
+    @property
+    def host(self) -> str:
+        """The server's host, for IMAP without TLS."""
+        return self.server.imap_address[0]
+
+    @property
+    def port(self) -> int:
+        """The server's port."""
+        return self.server.imap_address[1]
+
+    @property
+    def maildir(self) -> Path:
+        """The Maildir behind INBOX."""
+        return self.server.maildir(self.user)
+
+    def deliver(self, raw: bytes) -> Path:
+        """Put a mail into INBOX as a mail server does; return its file."""
+        return self.server.deliver(self.user, raw)
+
+    def client(self) -> IMAPClient:
+        """A client that has logged in; close it with `with` or `logout()`."""
+        client = IMAPClient(self.host, self.port, ssl=False)
+        client.login(self.user, self.password)
+        return client

@@ -6,8 +6,8 @@ the other files use only calls that both clients have.
 Promises:
 - A write that returned is in the journals of a majority of the replica set, and a read sees only what a
   majority has: no state that a failover could take back.
-- No call hangs: a server that does not answer within `ANSWER_SECONDS`, or that cannot be found within
-  `SELECTION_SECONDS`, gives `Unavailable`. The client finds the server again by itself when it comes back.
+- No call hangs: a server that does not answer within `ANSWER_SECONDS`, nor to a repeat, or that cannot be
+  found within `SELECTION_SECONDS`, gives `Unavailable`. The client finds it again by itself when it is back.
 - Nothing of a document gets into an error's text: mails and addresses do not belong into logs.
 """
 
@@ -48,7 +48,7 @@ SELECTION_SECONDS = 2.0
 """How long to look for a primary: longer than a restart of it takes, shorter than a probe's patience."""
 
 ANSWER_SECONDS = 10.0
-"""How long one call may take, its one repeat included."""
+"""How long an answer may take. The driver repeats most calls once, so a caller may wait twice as long."""
 
 LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
 """Bytes of BSON that one document may have: the server's limit, less room for the fields an update adds."""
@@ -95,7 +95,9 @@ class Mongo:
                 url,
                 retryWrites=True,
                 serverSelectionTimeoutMS=int(selection_seconds * 1000),
-                timeoutMS=int(answer_seconds * 1000),
+                connectTimeoutMS=int(selection_seconds * 1000),
+                socketTimeoutMS=int(answer_seconds * 1000),
+                waitQueueTimeoutMS=int(answer_seconds * 1000),
                 appname="ombud",
             )
         except (ConfigurationError, ValueError) as error:
@@ -147,7 +149,10 @@ def calling(operation: str) -> Iterator[None]:
 
 @contextmanager
 def patient(seconds: float) -> Iterator[None]:
-    """Let each call of the body take up to `seconds`: building an index takes longer than any other call."""
+    """Let each call of the body take up to `seconds`: building an index takes longer than any other call.
+
+    Within it a server that is away is waited for as long.
+    """
     with pymongo.timeout(seconds):
         yield
 

@@ -88,7 +88,7 @@ def behind(order: Order, after: str) -> Query:
 
 def _read_mark(order: Order, after: str) -> tuple[Any, str]:
     try:
-        text = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4))
+        text = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True)
         by, descending, kind, value, last_id = json.loads(text)
         if kind == "instant":
             value = datetime.fromisoformat(value)

@@ -11,7 +11,7 @@ model declares are kept as they are. Names that start with `_` are ours and neve
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import NoneType
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pymongo import ASCENDING, TEXT, IndexModel
@@ -106,7 +106,7 @@ def _types(model: type[Document], field: str) -> tuple[Any, ...]:
 
 def _lowest(model: type[Document], field: str) -> Any:
     for kind in _types(model, field):
-        plain = get_args(kind)[0] if get_args(kind) else kind  # Annotated[datetime, …] is a datetime
+        plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
         for known, least in _LOWEST.items():
             if isinstance(plain, type) and issubclass(plain, known):
                 return least

@@ -1,0 +1,87 @@
+"""Blobs in MongoDB: the layout of GridFS, one file a digest, no chunk left behind."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import gridfs
+import pytest
+from pymongo import MongoClient
+
+from shared.adapters.gridfs_blobs import CHUNK, GridfsBlobs
+from shared.adapters.mongo import Mongo
+from shared.domain.errors import Unreadable
+
+pytestmark = pytest.mark.mongo
+
+Database = Any
+"""The same database by the plain driver, to look behind our adapter."""
+
+
+@pytest.fixture
+def database(mongo_url: str, mongo_database: str) -> Iterator[Database]:
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        yield client[mongo_database]
+
+
+@pytest.fixture
+async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
+    async with Mongo.open(mongo_url, mongo_database) as mongo:
+        yield mongo
+
+
+@pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1, 3_000_000])
+async def test_any_gridfs_tool_reads_our_blobs(mongo: Mongo, database: Database, length: int) -> None:
+    data = random.Random(length).randbytes(length)  # noqa: S311 (no secret)
+
+    name = await GridfsBlobs(mongo).put(data)
+
+    assert gridfs.GridFSBucket(database).open_download_stream_by_name(name).read() == data
+
+
+async def test_put_by_many_there_is_one_file_with_its_chunks(mongo: Mongo, database: Database) -> None:
+    blobs, data = GridfsBlobs(mongo), random.Random(1).randbytes(3 * CHUNK)  # noqa: S311 (no secret)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield data
+
+    await asyncio.gather(
+        *(blobs.put_stream(pieces()) for _ in range(4)), *(blobs.put(b"x") for _ in range(4))
+    )
+
+    assert database.fs.files.count_documents({}) == 2
+    assert database.fs.chunks.count_documents({}) == 3 + 1
+
+
+async def test_a_failed_stream_removes_its_chunks(mongo: Mongo, database: Database) -> None:
+    written = asyncio.Event()
+
+    async def pieces(fails: bool) -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield bytes(CHUNK)
+        written.set()
+        if fails:
+            raise EOFError
+        await asyncio.Event().wait()
+
+    blobs = GridfsBlobs(mongo)
+    with pytest.raises(EOFError):
+        await blobs.put_stream(pieces(fails=True))
+    written.clear()
+    hanging = asyncio.ensure_future(blobs.put_stream(pieces(fails=False)))
+    await written.wait()
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+
+    assert database.fs.chunks.count_documents({}) == 0
+
+
+async def test_a_blob_with_a_chunk_missing_is_unreadable(mongo: Mongo, database: Database) -> None:
+    blobs = GridfsBlobs(mongo)
+    name = await blobs.put(bytes(3 * CHUNK))
+    database.fs.chunks.delete_one({"n": 1})
+
+    with pytest.raises(Unreadable):
+        await blobs.read(name)

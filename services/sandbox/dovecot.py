@@ -11,6 +11,7 @@ Failures: `Refused` when Dovecot is not installed, or with the end of its log wh
 """
 
 import base64
+import contextlib
 import grp
 import os
 import pwd
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.sandbox.maildrop import deliver, make_maildir
-from services.sandbox.process import Process, free_port
+from services.sandbox.process import Process, Server, free_port
 from shared.domain.errors import Refused
 
 HOST = "127.0.0.1"
@@ -85,14 +86,16 @@ default_login_user = {user}
 INSTEAD_OF_ROOT = "dovecot"
 
 
-class Dovecot:
+class Dovecot(Server):
     """An IMAP server with these users (name to password); `port=None` picks a free one for good."""
 
+    name = "Dovecot"
+
     def __init__(self, folder: Path, users: Mapping[str, str], port: int | None = None) -> None:
+        super().__init__()
         self.folder = folder.resolve()
         self.port = port or free_port()
         self._users = dict(users)
-        self._process: Process | None = None
         self._run: Path | None = None
 
     @staticmethod
@@ -105,18 +108,6 @@ class Dovecot:
         """Host and port for IMAP without TLS."""
         return HOST, self.port
 
-    @property
-    def pid(self) -> int:
-        """The process id of Dovecot's master; raises `Refused` before `start()`."""
-        if self._process is None:
-            raise Refused("Dovecot was not started")
-        return self._process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the master lives."""
-        return self._process is not None and self._process.running
-
     def start(self) -> None:
         """Start serving; return when clients are greeted."""
         program = _program()
@@ -124,6 +115,8 @@ class Dovecot:
             raise Refused("dovecot is missing: apt-get install dovecot-imapd")
         if self.running:
             return
+        self._end_orphans()
+        self._forget_run_folder()
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, password in self._users.items():
             self.add_user(name, password)
@@ -141,15 +134,14 @@ class Dovecot:
 
     def stop(self) -> None:
         """End it and all its connections; harmless when it does not run."""
-        if self._process is not None:
-            self._process.stop()
+        super().stop()
         self._forget_run_folder()
 
     def kill(self) -> None:
         """SIGKILL to the master and its children, as a power cut would; the mails stay."""
-        if self._process is not None and self._process.running:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        super().kill()
         self._forget_run_folder()
 
     def add_user(self, name: str, password: str) -> None:
@@ -164,6 +156,12 @@ class Dovecot:
     def deliver(self, user: str, raw: bytes) -> Path:
         """Put a mail into the user's INBOX, durably, as a mail server does; return its file."""
         return deliver(self.maildir(user), raw)
+
+    def _end_orphans(self) -> None:
+        """A master that was killed leaves children that hold the port; they are in its process group."""
+        if self.exit_status == -signal.SIGKILL:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def _write_configuration(self) -> Path:
         # Names of UNIX sockets are limited to about 100 bytes, so they cannot lie in any folder of ours.

@@ -94,12 +94,14 @@ class Process:
         environment: Mapping[str, str] | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
         user: str | None = None,
+        grace: float = 15.0,
     ) -> None:
         self.name = name
         self.log = log
         self._command = list(command)
         self._death_signal = death_signal
         self._user = user
+        self._grace = grace
         self._environment = None if environment is None else dict(environment)
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -114,6 +116,11 @@ class Process:
     def running(self) -> bool:
         """Whether the child lives at this moment."""
         return self._child is not None and self._child.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the child ended: its exit code, or minus the signal that ended it; None while it runs."""
+        return None if self._child is None else self._child.poll()
 
     def start(self) -> None:
         """Start the child; one that runs already is left as it is."""
@@ -134,7 +141,7 @@ class Process:
             start_new_session=True,
         )
 
-    def stop(self, grace: float = 15.0) -> int | None:
+    def stop(self) -> int | None:
         """End the child: SIGTERM, after `grace` seconds SIGKILL; the exit status, None if it never ran."""
         child = self._child
         if child is None:
@@ -142,7 +149,7 @@ class Process:
         if child.poll() is None:
             child.terminate()
             try:
-                child.wait(grace)
+                child.wait(self._grace)
             except subprocess.TimeoutExpired:
                 child.kill()
         return child.wait()
@@ -163,3 +170,44 @@ class Process:
                 self.kill()
                 raise Refused(f"{self.name} was not ready within {within:g} s:\n{tail(self.log)}")
             time.sleep(POLL_EVERY)
+
+
+class Server:
+    """What servers of one process have in common; a subclass says in `start()` how `_process` comes about."""
+
+    name = "the server"
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+
+    @property
+    def process(self) -> Process:
+        """The process; raises `Refused` before `start()`."""
+        if self._process is None:
+            raise Refused(f"{self.name} was not started")
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        """The process id; raises `Refused` before `start()`."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.running
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the process ended, as `Process.exit_status` says it."""
+        return None if self._process is None else self._process.exit_status
+
+    def stop(self) -> None:
+        """Shut it down in order; harmless when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; `start()` brings it back with its data."""
+        if self._process is not None:
+            self._process.kill()

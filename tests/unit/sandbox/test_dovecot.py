@@ -1,6 +1,8 @@
 """The sandbox's IMAP server is a real one: login, APPEND, IDLE, and mails that survive its death."""
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -122,6 +124,18 @@ def test_mails_and_their_uids_are_the_same_after_a_kill(server: Dovecot) -> None
     server.start()
     with logged_in(server) as client:
         assert (client.select_folder("INBOX")[b"UIDVALIDITY"], client.search()) == before
+
+
+def test_a_server_whose_master_alone_was_killed_starts_again_on_its_port(server: Dovecot) -> None:
+    """A supervisor sees only the master; the children that it leaves behind would keep the port."""
+    with socket.create_connection(server.imap_address, timeout=5) as held:
+        assert held.recv(64).startswith(b"* OK")
+        os.kill(server.pid, signal.SIGKILL)
+        eventually_sync(lambda: not server.running, awaited="the master's end")
+        server.start()
+
+    with logged_in(server) as client:
+        assert client.select_folder("INBOX")[b"EXISTS"] == 0
 
 
 def test_a_killed_server_drops_the_connections_of_its_clients(server: Dovecot) -> None:

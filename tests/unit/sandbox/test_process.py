@@ -40,8 +40,8 @@ def alive(pid: int) -> bool:
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-def started(command: list[str], tmp_path: Path) -> Process:
-    process = Process("child", command, tmp_path / "logs" / "child.log")
+def started(command: list[str], tmp_path: Path, grace: float = 15.0) -> Process:
+    process = Process("child", command, tmp_path / "logs" / "child.log", grace=grace)
     process.start()
     process.wait_until(lambda: "up" in tail(process.log), within=20)
     return process
@@ -58,7 +58,7 @@ def test_a_stopped_child_is_gone_and_stopping_it_again_harms_nothing(tmp_path: P
 
 
 def test_a_child_that_ignores_the_request_is_killed_when_its_time_is_up(tmp_path: Path) -> None:
-    assert started(STUBBORN, tmp_path).stop(grace=0.1) == -signal.SIGKILL
+    assert started(STUBBORN, tmp_path, grace=0.1).stop() == -signal.SIGKILL
 
 
 def test_starting_a_child_that_runs_leaves_it_as_it_is(tmp_path: Path) -> None:

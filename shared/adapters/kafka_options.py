@@ -40,6 +40,9 @@ class KafkaOptions:
     answer_seconds: float = 10.0
     """How long one call may take before it is `Unavailable`; a publish then only says that it waits."""
 
+    silent_seconds: float = 5.0
+    """How long a member may hear nothing before it asks a broker whether it is still there (aiokafka#992)."""
+
     stop_seconds: float = 20.0
     """How long leaving the group may take before the connections are simply cut (aiokafka#512, #583)."""
 

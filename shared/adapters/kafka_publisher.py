@@ -180,19 +180,16 @@ class Publisher:
             await self._begin_anew()
         while self._waiting and not self._spoilt:
             parcel = self._waiting[0]
-            if parcel.suspect:
-                await self._all_answered()
-                if self._spoilt:
-                    break
+            if self._sent and (parcel.suspect or self._suspect_sent()):
+                await asyncio.wait(set(self._sent.values()))
+                continue
             if not parcel.done.done():
                 await self._send(parcel)
             self._waiting.popleft()
-            if parcel.suspect:
-                await self._all_answered()
 
-    async def _all_answered(self) -> None:
-        if self._sent:
-            await asyncio.wait(set(self._sent.values()))
+    def _suspect_sent(self) -> bool:
+        """Whether a suspect is under way, which must stay alone in its batch."""
+        return next(iter(self._sent)).suspect
 
     async def _send(self, parcel: Parcel) -> None:
         """Hand one parcel to the producer, or tell its publisher that it cannot be sent."""

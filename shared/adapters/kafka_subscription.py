@@ -9,7 +9,7 @@
   holds no lock, nor does the listener: no deadlock between them. A fetch that is cancelled loses nothing: its
   records are kept for the next one.
 - aiokafka never says that the brokers are gone (#992), and may stay silent when they are back (#625, #703).
-  Here a fetch without a record for `SILENT_SECONDS` asks a broker, and raises `Unavailable` until it answers.
+  Here a fetch without a record for `silent_seconds` asks a broker, and raises `Unavailable` until it answers.
   A background task of aiokafka that died is found by the fetch, which raises, and the next fetch joins anew.
   For what neither finds, `lag()` and `assignment()` let the caller's watchdog end the process.
 - When another process joins under the same name, this one is told by `Unavailable` from every call, for good,
@@ -40,7 +40,6 @@ from shared.ports.bus import Partition, Record, Revoked
 
 log = structlog.get_logger()
 
-SILENT_SECONDS = 5.0
 COMMIT_END_SECONDS = 2.0
 _SLACK_SECONDS = 0.1
 
@@ -73,6 +72,7 @@ class KafkaSubscription:
         self._commits: set[asyncio.Task[None]] = set()
         self._ended = ""
         self._broken = False
+        self._joined = False
 
     async def open(self) -> None:
         """Join the group; the partitions come later. Raises `Unavailable` when no broker answers."""
@@ -84,6 +84,7 @@ class KafkaSubscription:
             await consumer.cut()
             raise
         self._consumer = consumer
+        self._joined = False
         self._heard = asyncio.get_running_loop().time()
         consumer.subscribe(self._topics, listener=_Listener(self))
 
@@ -207,7 +208,7 @@ class KafkaSubscription:
         if heard:
             self._heard, self._unheard = now, None
             return
-        if self._question is None and now - self._heard >= SILENT_SECONDS:
+        if self._question is None and now - self._heard >= self._options.silent_seconds:
             self._question = asyncio.create_task(self._ask())
         elif self._question is not None and self._question.done():
             self._unheard = self._question.exception()
@@ -245,12 +246,13 @@ class KafkaSubscription:
     async def revoked(self) -> None:
         """Called by aiokafka before it joins again: with all that was this member's."""
         await self._give_up()
-        if self._consumer.expelled() and await self._replaced():
+        if self._joined and self._consumer.expelled() and await self._replaced():
             # Only so does aiokafka's coordination end for good; it swallows any other exception and joins.
             raise asyncio.CancelledError
 
     def assigned(self, partitions: set[TopicPartition]) -> None:
         """Called by aiokafka when the group has shared the partitions out."""
+        self._joined = True
         self._owned = frozenset(Partition(*partition) for partition in partitions)
         log.info("bus.assigned", group=self._group, member=self._member, partitions=len(partitions))
 
@@ -274,7 +276,7 @@ class KafkaSubscription:
         """Whether another process has our name now; if so this subscription is at its end."""
         try:
             async with asyncio.timeout(self._options.answer_seconds):
-                replaced = await self._consumer.namesake()
+                replaced: bool = await self._consumer.namesake()
         except (KafkaError, OSError, TimeoutError):
             return False  # we cannot know; joining again is what a member should do
         if replaced:

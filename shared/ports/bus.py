@@ -66,7 +66,7 @@ class Subscription(Protocol):
         ...
 
     def pause(self, partitions: frozenset[Partition]) -> None:
-        """Fetch nothing from these until they are resumed."""
+        """Fetch nothing from these until they are resumed, or taken away (`on_revoked` was told)."""
         ...
 
     def resume(self, partitions: frozenset[Partition]) -> None:

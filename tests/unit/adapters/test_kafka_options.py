@@ -1,0 +1,46 @@
+"""What the clients are told."""
+
+import ssl
+
+from shared.adapters.kafka_options import KafkaOptions, milliseconds
+
+
+def test_a_member_may_drain_and_still_join_before_the_group_goes_on_without_it() -> None:
+    """aiokafka's own default evicts a member that drains for longer than its session."""
+    options = KafkaOptions("broker:9092", drain_seconds=25)
+
+    assert options.rebalance_seconds > options.drain_seconds
+
+
+def test_a_member_speaks_several_times_before_its_session_is_over() -> None:
+    options = KafkaOptions("broker:9092")
+
+    assert options.session_seconds >= 3 * options.heartbeat_seconds
+
+
+def test_security_is_passed_to_every_client_as_it_is() -> None:
+    context = ssl.create_default_context()
+    security = {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": context,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "ombud",
+        "sasl_plain_password": "word",
+    }
+
+    connection = KafkaOptions("one:9092,two:9092", security=security).connection("client")
+
+    assert connection == {
+        "bootstrap_servers": "one:9092,two:9092",
+        "client_id": "client",
+        "request_timeout_ms": 10_000,
+        **security,
+    }
+
+
+def test_a_request_may_be_given_longer_than_the_rest() -> None:
+    assert KafkaOptions("broker:9092").connection("client", 40.0)["request_timeout_ms"] == 40_000
+
+
+def test_seconds_become_milliseconds() -> None:
+    assert milliseconds(0.25) == 250

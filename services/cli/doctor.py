@@ -1,0 +1,104 @@
+"""`ombud doctor`: each dependency in one line, and exit code 1 when one does not answer."""
+
+import asyncio
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from services.cli.console import Json, say_json
+from services.settings import OmbudSettings, read_settings
+from shared.domain.errors import OmbudError
+from shared.runtime import logs
+from shared.runtime.settings import LogSettings, MailboxSettings
+from shared.runtime.wiring import open_platform
+
+PATIENCE = 10.0
+"""Seconds for each dependency."""
+
+Check = Callable[[], Awaitable[str]]
+
+
+def doctor(json: Json = False) -> None:
+    """Ask every dependency for an answer and say what to do about those that give none."""
+    settings = read_settings()
+    logs.set_up(LogSettings(level="error", format="text"), "doctor", sys.stderr)
+    results = asyncio.run(_examine(settings))
+    for name, ok, says in results:
+        if json:
+            say_json({"dependency": name, "ok": ok, "says": says})
+        else:
+            print(f"{'ok  ' if ok else 'FAIL'}  {name:<20}  {says}")
+    sys.exit(0 if all(ok for _, ok, _ in results) else 1)
+
+
+async def _examine(settings: OmbudSettings) -> list[tuple[str, bool, str]]:
+    async with AsyncExitStack() as stack:
+        try:
+            wired = await open_platform(settings, stack, "doctor")
+        except OmbudError as fault:
+            return [("start", False, str(fault))]
+        checks: dict[str, Check] = {name: _pinged(ping) for name, ping in wired.pings.items()}
+        for name, mailbox in settings.mailboxes.items():
+            checks[f"mailbox {name}"] = _threaded(lambda mailbox=mailbox: look_into(mailbox))
+        checks["smtp"] = lambda: _smtp(settings)
+        return [(name, *await _result(check)) for name, check in checks.items()]
+
+
+async def _result(check: Check) -> tuple[bool, str]:
+    try:
+        return True, await asyncio.wait_for(check(), PATIENCE)
+    except TimeoutError:
+        return False, f"no answer within {PATIENCE:g} s"
+    except OmbudError as fault:
+        return False, str(fault)
+    except (OSError, ssl.SSLError) as fault:
+        return False, f"{type(fault).__name__}: {fault}"
+
+
+def _pinged(ping: Callable[[], Awaitable[None]]) -> Check:
+    async def check() -> str:
+        await ping()
+        return "answers"
+
+    return check
+
+
+def _threaded(look: Callable[[], str]) -> Check:
+    return lambda: asyncio.to_thread(look)
+
+
+def look_into(mailbox: MailboxSettings) -> str:
+    """Log in and count. Raises `OmbudError` with what to do."""
+    from services.ingest.service import open_mailbox
+
+    opened = open_mailbox(mailbox)
+    try:
+        uidvalidity = opened.open()
+        return f"{len(opened.new_uids(0))} mails, UIDVALIDITY {uidvalidity}"
+    finally:
+        opened.close()
+
+
+async def _smtp(settings: OmbudSettings) -> str:
+    import aiosmtplib
+
+    smtp = settings.smtp
+    if not smtp.host:
+        return "not set: letters wait (OMBUD_SMTP__HOST)"
+    client = aiosmtplib.SMTP(
+        hostname=smtp.host,
+        port=smtp.port,
+        use_tls=smtp.tls == "implicit",
+        start_tls=smtp.tls == "starttls",
+        timeout=PATIENCE,
+    )
+    try:
+        async with client:
+            if smtp.username:
+                await client.login(smtp.username, smtp.password.get_secret_value())
+            return f"{smtp.host}:{smtp.port} answers"
+    except (aiosmtplib.SMTPException, socket.gaierror) as fault:
+        message = f"{smtp.host}:{smtp.port}: {fault}; check OMBUD_SMTP__*"
+        raise OSError(message) from fault

@@ -1,0 +1,59 @@
+"""`ombud letters`: what went out, what waits, what failed."""
+
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.console import Json, say_json, table, with_platform
+from services.settings import OmbudSettings
+from shared.domain.letters import Letter
+from shared.ports.documents import Page
+from shared.runtime.wiring import Wired
+
+app = typer.Typer(help="Letters: list, show, retry.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option(help="queued, sending, sent or failed.")] = None,
+    ticket: Annotated[str | None, typer.Option(help="Of this ticket alone.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    json: Json = False,
+) -> None:
+    """Letters, newest first."""
+    from services.notify.commands import list_letters
+
+    async def work(wired: Wired, _: OmbudSettings) -> Page[Letter]:
+        return await list_letters(wired.platform.stores, state, ticket, limit)
+
+    letters = with_platform(work).items
+    if json:
+        say_json(*(letter.model_dump(mode="json", exclude={"text", "html", "outbox"}) for letter in letters))
+        return
+    rows = [
+        [letter.id, letter.created_at, letter.state, letter.kind, letter.ticket_id, len(letter.attempts), letter.reason]
+        for letter in letters
+    ]
+    table(rows, ["ID", "MADE", "STATE", "KIND", "TICKET", "TRIES", "REASON"], "no letters")
+
+
+@app.command()
+def show(letter_id: str) -> None:
+    """One letter with all its tries, as JSON."""
+    from services.notify.commands import show_letter
+
+    async def work(wired: Wired, _: OmbudSettings) -> dict[str, Any]:
+        return await show_letter(wired.platform.stores, letter_id)
+
+    say_json(with_platform(work))
+
+
+@app.command()
+def retry(letter_id: str) -> None:
+    """Try a letter again that had failed for good."""
+    from services.notify.commands import retry_letter
+
+    async def work(wired: Wired, _: OmbudSettings) -> Letter:
+        return await retry_letter(wired.platform.stores, wired.platform.clock, letter_id)
+
+    print(f"{with_platform(work).id} is queued again")

@@ -8,10 +8,11 @@ Promises:
 - A process that dies, servers included, is started again (`supervisor.py`); each restart is a line of output.
 - SIGTERM and Ctrl-C stop the services first, with time to drain, then the servers; nothing is left behind.
   Were this process killed, the kernel ends all the others.
-- Started again on the same data it goes on where it was, on the same ports, with the same key.
+- Started again on the same data it goes on where it was, on the same ports, with the same key and
+  passwords.
 
 Failures: a message on stderr and exit status 1; a service that is not ready in time is named with the end of
-its log. All logs lie in `DIR/logs`.
+its log. The services' logs lie in `DIR/logs`, each server's in its own folder beside it.
 
 With `--json` each line of stdout is an object: first `{"event": "ready", "api", "key", "outbox", "imap",
 "smtp", "address", "kafka", "mongo", "processes": [{"name", "pid"}]}`, later `{"event": "restarted", "name",
@@ -28,7 +29,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,6 @@ from shared.domain.errors import Refused
 
 SERVICES = ("ingest", "triage", "escalation", "notify", "api")
 PREPARE_WITHIN = 60.0  # seconds
-KEY_FILE = "api-key"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Cluster:
 
     def _servers(self, ports: Ports) -> Servers:
         sandbox, logs = self._data / "sandbox", self._data / "logs"
-        password, sink_port = secrets.token_urlsafe(12), ports.of("smtp")
+        password = kept(self._data / "imap-password", lambda: secrets.token_urlsafe(12))
+        sink_port = ports.of("smtp")
         command = [sys.executable, "-m", "services.sandbox.smtp_sink", "--port", str(sink_port)]
         command += ["--outbox", str(self._data / "outbox"), "--local", f"{ADDRESS}={maildir_of(self._data)}"]
         return Servers(
@@ -109,6 +110,7 @@ class Cluster:
         return {
             **os.environ,
             "OMBUD_DATA": str(self._data),
+            "OMBUD_SECRET": kept(self._data / "secret", lambda: secrets.token_urlsafe(32)),
             "OMBUD_KAFKA__BOOTSTRAP": servers.kafka.bootstrap,
             "OMBUD_MONGO__URL": servers.mongo.url,
             "OMBUD_MAILBOXES__SUPPORT__ADDRESS": ADDRESS,
@@ -127,12 +129,11 @@ class Cluster:
     def _prepare(self, environment: dict[str, str]) -> str:
         """Make what the services need; the API's key, which is made once and kept for its owner alone."""
         _ombud(["prepare"], environment)
-        kept = self._data / KEY_FILE
-        if not kept.exists():
-            made = _ombud(["key", "create", "--name", "cluster", "--scope", "*", "--json"], environment)
-            kept.touch(mode=0o600)
-            kept.write_text(json.loads(made.splitlines()[-1])["key"])
-        return kept.read_text().strip()
+        create = ["key", "create", "--name", "cluster", "--scope", "*", "--json"]
+        return kept(
+            self._data / "api-key",
+            lambda: str(json.loads(_ombud(create, environment).splitlines()[-1])["key"]),
+        )
 
     def _processes(self, environment: dict[str, str], ports: Ports) -> dict[str, Process]:
         processes = {}
@@ -182,6 +183,17 @@ def _ombud(arguments: Sequence[str], environment: dict[str, str]) -> str:
         lines = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise Refused(f"`ombud {' '.join(arguments)}` failed with exit status {done.returncode}:\n{lines}")
     return done.stdout
+
+
+def kept(file: Path, make: Callable[[], str]) -> str:
+    """What the file holds; made the first time, and readable by its owner alone."""
+    if not file.exists():
+        made = make()
+        part = file.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(made)
+        part.replace(file)
+    return file.read_text()
 
 
 @contextlib.contextmanager

@@ -81,6 +81,8 @@ class Gatherer(Generic[R, A]):
             self._sender_starts = False
             while self._waiting:
                 self._waiting.popleft()[1].cancel()
+        elif self._waiting:  # asked between its last look for requests and this moment
+            self._start_sender()
 
     async def _send_all(self) -> None:
         self._sender_starts = False

@@ -251,3 +251,18 @@ def test_a_loop_that_is_torn_down_leaves_no_caller_hanging() -> None:
 
     assert all(caller.cancelled() for caller in callers)
     assert len(told) == 3
+
+
+async def test_a_caller_who_asks_again_at_once_on_its_answer_is_answered_again() -> None:
+    """It asks while the sender that answered it has ended, but has not been seen to have ended yet."""
+
+    async def run(requests: list[str]) -> list[Answer]:
+        return list(requests)
+
+    gatherer = Gatherer[str, str](run, parallel=1)
+
+    async def ask_on() -> list[str]:
+        return [await gatherer.ask(str(number)) for number in range(100)]
+
+    assert len(await asyncio.wait_for(ask_on(), 5)) == 100
+    await gatherer.close()

@@ -1,8 +1,8 @@
 """The window: order within a key, the watermark, and what it holds at most."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import raises
 
 from shared.ports.bus import Partition
 from shared.runtime.window import RECORD_OVERHEAD, Chain, Rewound, Window
@@ -77,7 +77,7 @@ def test_a_record_that_comes_again_is_told_and_not_mixed_in() -> None:
     window = Window(10, LARGE)
     taken(window, 4, 5)
 
-    with raises(Rewound):
+    with pytest.raises(Rewound):
         window.take(record(5, key="other"))
 
 

@@ -228,12 +228,17 @@ async def run(data: Path, replicas: int, printer: Printer) -> None:
         await cluster.stop()
 
 
+def default_data() -> Path:
+    """`OMBUD_DATA` where it is set, else a folder beside the one of `make run`."""
+    return Path(os.environ.get("OMBUD_DATA", "data/cluster"))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="cluster", description="The whole of Ombud on this machine.")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     parser.add_argument("--replicas", type=int, default=1, metavar="N", help="processes of each service")
-    parser.add_argument("--data", type=Path, default=Path("data/cluster"), metavar="DIR")
+    parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
     options = parser.parse_args(arguments)
     if options.replicas < 1:
         parser.error("--replicas: at least 1")

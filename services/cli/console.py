@@ -4,12 +4,14 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import orjson
 import typer
 
 from services.settings import OmbudSettings, read_settings
+from shared.domain.errors import Refused
 from shared.runtime import logs
 from shared.runtime.settings import LogSettings
 from shared.runtime.wiring import Wired, open_platform
@@ -24,7 +26,7 @@ WIDEST = 60
 
 def with_platform(work: Callable[[Wired, OmbudSettings], Awaitable[T]]) -> T:
     """Run `work` on the platform that the settings ask for; warnings go to stderr."""
-    settings = read_settings()
+    settings = with_sandbox(read_settings())
     logs.set_up(LogSettings(level="error", format="text"), "cli", sys.stderr)
 
     async def go() -> T:
@@ -39,6 +41,27 @@ def with_platform(work: Callable[[Wired, OmbudSettings], Awaitable[T]]) -> T:
                 relay.cancel()
 
     return asyncio.run(go())
+
+
+def with_sandbox(settings: OmbudSettings) -> OmbudSettings:
+    """The settings, with the mailbox and relay of the sandbox that runs on this data, if none are set."""
+    if settings.mailboxes or not settings.embedded:
+        return settings
+    from services.sandbox.sandbox import remembered
+
+    found = remembered(settings.data)
+    if found is None:
+        return settings
+    mailbox, smtp = found
+    return settings.model_copy(update={"mailboxes": {"support": mailbox}, "smtp": smtp})
+
+
+def read_file(file: Path) -> bytes:
+    """The bytes of a file, or of standard input for `-`. Raises `Refused`."""
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as fault:
+        raise Refused(f"cannot read {file}: {fault.strerror}") from fault
 
 
 def say_json(*objects: Any) -> None:

@@ -6,8 +6,9 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
-from services.cli.console import Json, say_json
+from services.cli.console import Json, say_json, with_sandbox
 from services.settings import OmbudSettings, read_settings
 from shared.domain.errors import OmbudError
 from shared.runtime import logs
@@ -22,7 +23,7 @@ Check = Callable[[], Awaitable[str]]
 
 def doctor(json: Json = False) -> None:
     """Ask every dependency for an answer and say what to do about those that give none."""
-    settings = read_settings()
+    settings = with_sandbox(read_settings())
     logs.set_up(LogSettings(level="error", format="text"), "doctor", sys.stderr)
     results = asyncio.run(_examine(settings))
     for name, ok, says in results:
@@ -41,7 +42,7 @@ async def _examine(settings: OmbudSettings) -> list[tuple[str, bool, str]]:
             return [("start", False, str(fault))]
         checks: dict[str, Check] = {name: _pinged(ping) for name, ping in wired.pings.items()}
         for name, mailbox in settings.mailboxes.items():
-            checks[f"mailbox {name}"] = _threaded(lambda mailbox=mailbox: look_into(mailbox))
+            checks[f"mailbox {name}"] = _threaded(partial(look_into, name, mailbox, settings))
         checks["smtp"] = lambda: _smtp(settings)
         return [(name, *await _result(check)) for name, check in checks.items()]
 
@@ -69,14 +70,13 @@ def _threaded(look: Callable[[], str]) -> Check:
     return lambda: asyncio.to_thread(look)
 
 
-def look_into(mailbox: MailboxSettings) -> str:
-    """Log in and count. Raises `OmbudError` with what to do."""
-    from services.ingest.service import open_mailbox
+def look_into(name: str, mailbox: MailboxSettings, settings: OmbudSettings) -> str:
+    """Log in, and say so. Raises `OmbudError` with what to do."""
+    from services.ingest.mailboxes import open_mailbox
 
-    opened = open_mailbox(mailbox)
+    opened = open_mailbox(name, mailbox, settings.ingest)
     try:
-        uidvalidity = opened.open()
-        return f"{len(opened.new_uids(0))} mails, UIDVALIDITY {uidvalidity}"
+        return f"{mailbox.maildir or mailbox.host} answers, UIDVALIDITY {opened.open()}"
     finally:
         opened.close()
 

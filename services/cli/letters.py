@@ -31,7 +31,15 @@ def list_(
         say_json(*(letter.model_dump(mode="json", exclude={"text", "html", "outbox"}) for letter in letters))
         return
     rows = [
-        [letter.id, letter.created_at, letter.state, letter.kind, letter.ticket_id, len(letter.attempts), letter.reason]
+        [
+            letter.id,
+            letter.created_at,
+            letter.state,
+            letter.kind,
+            letter.ticket_id,
+            len(letter.attempts),
+            letter.reason,
+        ]
         for letter in letters
     ]
     table(rows, ["ID", "MADE", "STATE", "KIND", "TICKET", "TRIES", "REASON"], "no letters")

@@ -44,7 +44,12 @@ def run(
 
         async def announce(running: Running) -> None:
             key = await _key(running.wired.platform, settings.data)
-            ready = {"event": "ready", "api": running.url, "key": key, "data": str(settings.data.resolve())}
+            ready: dict[str, Any] = {
+                "event": "ready",
+                "api": running.url,
+                "key": key,
+                "data": str(settings.data.resolve()),
+            }
             if sandbox is not None:
                 ready |= {"address": sandbox.mailbox.address, "outbox": str(sandbox.outbox)}
                 ready |= {"imap": sandbox.imap(), "maildir": str(sandbox.maildir)}

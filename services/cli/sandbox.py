@@ -1,12 +1,11 @@
 """`ombud sandbox`: mails into the sandbox's mailbox."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, say_json
+from services.cli.console import Json, read_file, say_json
 from services.settings import read_settings
 from shared.domain.errors import Refused
 
@@ -30,17 +29,10 @@ def send(
     maildir = maildir_of(read_settings().data)
     if not maildir.is_dir():
         raise Refused(f"there is no sandbox under {maildir.parents[2]}: start `ombud run`, or set OMBUD_DATA")
-    mails = [(file, _read(file)) for file in files]
+    mails = [(file, read_file(file)) for file in files]
     for file, raw in mails:
         deliver(maildir, raw)
         if json:
             say_json({"event": "delivered", "file": str(file), "bytes": len(raw)})
         else:
             print(f"delivered {file} ({len(raw)} bytes)")
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as fault:
-        raise Refused(f"cannot read {file}: {fault.strerror}") from fault

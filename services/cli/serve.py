@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from importlib import import_module
+from typing import Any
 
 from services.settings import read_settings
 from shared.runtime import logs
@@ -37,14 +38,12 @@ def verb(name: str) -> Callable[[], None]:
     return serve
 
 
-def run_loop(work: Callable[[], object]) -> int:
-    """Run the coroutine that `work` makes on uvloop where there is one; returns its exit code."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(work())  # type: ignore[arg-type, no-any-return]  # every `work` here makes a coroutine
+def run_loop(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run the coroutine that `work` makes, on uvloop; returns its exit code."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work())
 
 
 def prepare() -> None:

@@ -6,6 +6,7 @@ Both are processes of their own, started again when they die, and end with this 
 """
 
 import asyncio
+import json
 import secrets
 import sys
 from collections.abc import Iterator
@@ -64,6 +65,36 @@ class Sandbox:
             await wait_until(stop, LOOK_EVERY)
 
 
+def remembered(data: Path) -> tuple[MailboxSettings, SmtpSettings] | None:
+    """The mailbox and relay of the sandbox that was last opened on this data folder; None if none was."""
+    file = _memory(data)
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text())
+    return MailboxSettings.model_validate(kept["mailbox"]), SmtpSettings.model_validate(kept["smtp"])
+
+
+def _memory(data: Path) -> Path:
+    return data / "sandbox" / "settings.json"
+
+
+def _remember(data: Path, sandbox: Sandbox) -> None:
+    """For the other verbs of the command line; holds the mailbox's password, so for its owner alone."""
+    mailbox = sandbox.mailbox.model_dump(mode="json") | {
+        "password": sandbox.mailbox.password.get_secret_value()
+    }
+    file = _memory(data)
+    file.touch(mode=0o600)
+    file.write_text(
+        json.dumps(
+            {
+                "mailbox": mailbox,
+                "smtp": {"host": sandbox.smtp.host, "port": sandbox.smtp.port, "tls": sandbox.smtp.tls},
+            }
+        )
+    )
+
+
 def maildir_of(data: Path) -> Path:
     """Where the sandbox's mail lies under a data folder."""
     return data / "sandbox" / "mail" / USER
@@ -82,7 +113,9 @@ def open_sandbox(data: Path) -> Iterator[Sandbox]:
         for server in servers:
             server.start()
         sink[0].wait_until(lambda: answers(sink[1]))
-        yield Sandbox(maildir, outbox, _mailbox(dovecot, password, maildir), _relay(sink[1]), servers)
+        sandbox = Sandbox(maildir, outbox, _mailbox(dovecot, password, maildir), _relay(sink[1]), servers)
+        _remember(data, sandbox)
+        yield sandbox
     finally:
         for server in reversed(servers):
             server.stop()

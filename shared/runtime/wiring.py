@@ -7,9 +7,11 @@ Opening never waits for a server: one that is missing shows in readiness, and is
 import os
 import secrets
 import socket
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.adapters.system_clock import SystemClock
 from shared.domain.errors import Refused
@@ -19,7 +21,7 @@ from shared.ports.bus import Bus
 from shared.ports.documents import Documents
 from shared.runtime.outbox import Relay
 from shared.runtime.service import Ping, Platform
-from shared.runtime.settings import Settings
+from shared.runtime.settings import KafkaSettings, Settings
 from shared.stores.collections import COLLECTIONS
 from shared.stores.stores import Stores
 
@@ -78,6 +80,7 @@ async def _embedded(settings: Settings, stack: AsyncExitStack) -> tuple[Bus, Doc
 async def _servers(settings: Settings, stack: AsyncExitStack) -> tuple[Bus, Documents, Blobs]:
     from shared.adapters.gridfs_blobs import GridfsBlobs
     from shared.adapters.kafka_bus import KafkaBus
+    from shared.adapters.kafka_options import KafkaOptions
     from shared.adapters.mongo import Mongo
     from shared.adapters.mongo_documents import MongoDocuments
 
@@ -86,8 +89,28 @@ async def _servers(settings: Settings, stack: AsyncExitStack) -> tuple[Bus, Docu
         missing = "OMBUD_MONGO__URL" if not url else "OMBUD_KAFKA__BOOTSTRAP"
         raise Refused(f"set {missing} as well: Kafka and MongoDB are used together, or neither (embedded)")
     mongo = await stack.enter_async_context(Mongo.open(url, settings.mongo.database))
-    bus = await stack.enter_async_context(KafkaBus.open(settings.kafka.bootstrap))
+    options = KafkaOptions(
+        bootstrap=settings.kafka.bootstrap,
+        partitions=settings.kafka.partitions,
+        replicas=settings.kafka.replication,
+        session_seconds=settings.kafka.session_seconds,
+        drain_seconds=settings.consumer.drain,
+        security=_security(settings.kafka),
+    )
+    bus = await stack.enter_async_context(KafkaBus.open(options))
     return bus, MongoDocuments(mongo), GridfsBlobs(mongo)
+
+
+def _security(kafka: KafkaSettings) -> dict[str, Any]:
+    """aiokafka's arguments for TLS and SASL; certificates are those the system trusts."""
+    security: dict[str, Any] = {"security_protocol": kafka.security_protocol}
+    if kafka.security_protocol.endswith("SSL"):
+        security["ssl_context"] = ssl.create_default_context()
+    if kafka.security_protocol.startswith("SASL"):
+        security["sasl_mechanism"] = kafka.sasl_mechanism
+        security["sasl_plain_username"] = kafka.username
+        security["sasl_plain_password"] = kafka.password.get_secret_value()
+    return security
 
 
 def make_folder(folder: Path) -> None:

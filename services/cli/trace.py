@@ -1,0 +1,70 @@
+"""`ombud explain`: what Ombud makes of a raw mail. `ombud trace`: what became of one that was seen."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.console import Json, read_file, say_json, table, with_platform
+from services.settings import OmbudSettings, read_settings
+from shared.runtime.wiring import Wired
+from shared.stores.trace import Trace
+
+
+def explain(
+    files: Annotated[list[Path], typer.Argument(help="Raw mails (.eml); - for standard input.")],
+    json: Annotated[bool, typer.Option("--json", help="The output is JSON in any case.")] = False,  # noqa: ARG001 (every verb takes it)
+) -> None:
+    """Print what Ombud makes of each mail, one JSON object a line; nothing is stored."""
+    from services.ingest.explain import explain as explained
+
+    settings = read_settings()
+    own = [mailbox.address.lower() for mailbox in settings.mailboxes.values()]
+    for file in files:
+        say_json(explained(read_file(file), str(file), settings.ingest.limits, own))
+
+
+def trace(
+    message_id: Annotated[str, typer.Argument(help="The mail's Message-ID, with or without <>.")],
+    json: Json = False,
+) -> None:
+    """Tell a mail's whole way: ledger, message, ticket, letters."""
+    from shared.stores.trace import trace as traced
+
+    async def work(wired: Wired, _: OmbudSettings) -> Trace:
+        return await traced(wired.platform.stores, message_id)
+
+    found = with_platform(work)
+    if json:
+        say_json(_told(found))
+        return
+    print(f"mail <{found.message_id}>")
+    for entry in found.ledger:
+        print(
+            f"  {entry.at:%Y-%m-%d %H:%M:%SZ}  "
+            f"{entry.outcome}: {entry.mailbox} uid {entry.uid}; {entry.reason}"
+        )
+    for message in found.messages:
+        print(f"  {message.at:%Y-%m-%d %H:%M:%SZ}  message {message.id}: {'; '.join(message.reasons)}")
+    for ticket in found.tickets:
+        print(
+            f"  {ticket.opened_at:%Y-%m-%d %H:%M:%SZ}  ticket {ticket.id} #{ticket.number}: {ticket.status}"
+        )
+        print(f"  {'':<20}  triage {ticket.triage_state}: {ticket.category}, {ticket.priority}")
+    rows = [
+        [one.created_at, one.kind, one.state, len(one.attempts), one.sent_at, one.reason]
+        for one in found.letters
+    ]
+    table(rows, ["LETTER", "KIND", "STATE", "TRIES", "SENT", "REASON"], "  no letters")
+
+
+def _told(found: Trace) -> dict[str, Any]:
+    return {
+        "message_id": found.message_id,
+        "ledger": [entry.model_dump(mode="json", exclude={"outbox"}) for entry in found.ledger],
+        "messages": [
+            one.model_dump(mode="json", exclude={"outbox", "text", "html"}) for one in found.messages
+        ],
+        "tickets": [ticket.model_dump(mode="json", exclude={"outbox", "causes"}) for ticket in found.tickets],
+        "letters": [one.model_dump(mode="json", exclude={"outbox", "text", "html"}) for one in found.letters],
+    }

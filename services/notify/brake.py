@@ -1,0 +1,49 @@
+"""The brake on automatic letters: at most so many to one address, and on one ticket, in a span of time.
+
+A mail loop, or somebody who writes a thousand mails in another's name, gets a handful of letters. Counted
+by the time of the event that asked and once a letter, so the brake says the same when the events are read
+again. The counters bear a digest of the address, not the address.
+
+On failure: `Unavailable` of the store is passed on; the event is handled again and counts once.
+"""
+
+import asyncio
+from datetime import datetime
+
+from services.notify.rules import Kind, Wanted, bare_address, windows_at
+from services.notify.settings import BrakeSettings, NotifySettings
+from shared.domain.ids import derived
+from shared.ports.documents import Documents
+
+
+class Brake:
+    """See the module."""
+
+    def __init__(self, documents: Documents, settings: NotifySettings) -> None:
+        self._documents = documents
+        self._settings = settings
+
+    async def holds(self, letter_id: str, wanted: Wanted, ticket_id: str, at: datetime) -> str:
+        """Why this letter must not go, as a sentence; empty when it may. Only automatic ones are counted."""
+        if not wanted.automatic:
+            return ""
+        to_lead = wanted.kind is Kind.SLA_BREACHED
+        limits = self._settings.lead_brake if to_lead else self._settings.brake
+        day = at.date().isoformat()
+        address = derived("brk", bare_address(wanted.to.address))
+        found = await asyncio.gather(
+            self._over(f"{address}:{day}", letter_id, limits, at, "to this address"),
+            self._over(f"brk_{ticket_id}:{day}", letter_id, self._settings.brake, at, "on this ticket"),
+        )
+        return found[0] or found[1]
+
+    async def _over(
+        self, counter: str, letter_id: str, limits: BrakeSettings, at: datetime, where: str
+    ) -> str:
+        windows = windows_at(at)
+        counted = await self._documents.increment(counter, dict.fromkeys(windows.values(), 1), once=letter_id)
+        for window, name in windows.items():
+            most = getattr(limits, window)
+            if counted[name] > most:
+                return f"brake: more than {most} automatic letters {where} in {window.replace('_', ' ')}"
+        return ""

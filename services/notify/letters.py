@@ -1,0 +1,85 @@
+"""A wanted letter made into its document: id, Message-ID, thread and words.
+
+Everything but `created_at` follows from the event and the templates, so the letter made when an event is
+handled again has the same id and the same Message-ID and is found, not made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.notify.rendering import Templates
+from services.notify.rules import Wanted
+from shared.domain.errors import Permanent
+from shared.domain.events import Event
+from shared.domain.letters import Letter, letter_id
+from shared.domain.messages import Message
+from shared.domain.ticket import Contact
+from shared.runtime.settings import MailboxSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The mail that a letter answers and the ones before it; ids without `<>`."""
+
+    parent: str = ""
+    before: list[str] = field(default_factory=list)
+
+    @classmethod
+    def after(cls, message: Message | None) -> "Thread":
+        """The thread that goes on behind this message."""
+        if message is None or not message.message_id:
+            return cls()
+        return cls(message.message_id, message.references)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a letter is about: the event that asked for it, and what its template is given."""
+
+    event: Event
+    traceparent: str
+    mailbox: str
+    thread: Thread
+    values: Mapping[str, Any]
+
+
+class Composer:
+    """See the module. `mailboxes` are those we serve, by name."""
+
+    def __init__(self, templates: Templates, mailboxes: Mapping[str, MailboxSettings]) -> None:
+        self._templates = templates
+        self._mailboxes = mailboxes
+
+    def compose(self, wanted: Wanted, about: Occasion, at: datetime) -> Letter:
+        """The letter, not yet stored. Raises `Permanent` for a mailbox that we do not serve."""
+        mailbox = self._mailboxes.get(about.mailbox)
+        if mailbox is None:
+            raise Permanent(f"there is no mailbox {about.mailbox!r} to write from: is it configured?")
+        values = {**about.values, "mailbox_name": mailbox.name, "language": mailbox.language}
+        written = self._templates.write(wanted.kind, mailbox.language, values)
+        own_id = id_of(wanted, about.event)
+        return Letter(
+            id=own_id,
+            ticket_id=about.event.ticket_id,
+            kind=wanted.kind.value,
+            automatic=wanted.automatic,
+            to=wanted.to,
+            sender=Contact(address=mailbox.address, name=mailbox.name),
+            subject=written.subject,
+            text=written.text,
+            html=written.html,
+            message_id=f"{own_id}@{mailbox.address.rpartition('@')[2].lower()}",
+            in_reply_to=about.thread.parent,
+            references=about.thread.before,
+            language=mailbox.language,
+            created_at=at,
+            correlation_id=about.event.correlation_id,
+            traceparent=about.traceparent,
+        )
+
+
+def id_of(wanted: Wanted, event: Event) -> str:
+    """The letter's id, known before it is written."""
+    return letter_id(event.id, wanted.kind.value, wanted.to.address)

@@ -1,0 +1,59 @@
+"""Settings of notify: whom it tells, how fast it sends, when it gives up."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from shared.runtime.settings import Section
+
+
+class BrakeSettings(Section):
+    """The most automatic letters in a span of time; what is above is kept as failed and shown."""
+
+    ten_minutes: int = Field(default=5, ge=1)
+    hour: int = Field(default=10, ge=1)
+    day: int = Field(default=30, ge=1)
+
+
+class RetrySettings(Section):
+    """When a letter that the relay did not take is tried again (RFC 5321 §4.5.4.1)."""
+
+    first_pause: float = Field(default=60.0, gt=0, description="seconds before the second try, then tripled")
+    longest_pause: float = Field(default=14_400.0, gt=0, description="seconds at most between two tries")
+    give_up_after: float = Field(
+        default=345_600.0, gt=0, description="seconds from the letter's making; 4 days"
+    )
+
+
+class NotifySettings(Section):
+    """Letters and the relay that takes them; the relay's own address is under `smtp`."""
+
+    lead_address: str = Field(default="", description="who hears of missed deadlines; empty: nobody")
+    templates: Path | None = Field(
+        default=None, description="a folder whose files take the place of the built-in templates"
+    )
+    brake: BrakeSettings = Field(default=BrakeSettings(), description="a customer's address, and a ticket")
+    lead_brake: BrakeSettings = Field(
+        default=BrakeSettings(ten_minutes=30, hour=100, day=300), description="the lead's address"
+    )
+    retry: RetrySettings = RetrySettings()
+
+    connections: int = Field(default=10, ge=1, description="connections to the relay at most")
+    connection_seconds: float = Field(default=60.0, gt=0, description="a connection's age at most")
+    connection_mails: int = Field(default=100, ge=1, description="letters a connection at most")
+    idle_seconds: float = Field(
+        default=3.0, gt=0, description="a connection idle for longer is asked (NOOP) before it is used"
+    )
+    hello: str = Field(default="", description="our name in EHLO; empty: this machine's")
+
+    queue: int = Field(default=1_000, ge=1, description="letters in memory, waiting for a connection")
+    poll_seconds: float = Field(default=1.0, gt=0, description="between looks for letters that are due")
+    lease_seconds: float = Field(
+        default=120.0, gt=0, description="a letter not begun for so long is another process's"
+    )
+    connect_seconds: float = Field(default=20.0, gt=0, description="to connect, encrypt and log in")
+    answer_seconds: float = Field(default=60.0, gt=0, description="for the relay's answer to a command")
+    accept_seconds: float = Field(
+        default=600.0, gt=0, description="for the relay to take a mail's content (RFC 5321 §4.5.3.2.6)"
+    )
+    stop_seconds: float = Field(default=15.0, gt=0, description="to finish what is being sent when stopping")

@@ -202,7 +202,7 @@ TIMER_LATENESS = _histogram(
 LETTERS = _counter(
     "ombud_letters_total",
     ["kind", "outcome"],
-    "Letters by outcome of a try: sent, postponed, failed, uncertain.",
+    "Letters by outcome of a try: sent, postponed, failed, uncertain; braked: not tried.",
     "failed: people do not hear from us; `ombud letters list --state failed`.",
 )
 LETTER_AGE = _histogram(

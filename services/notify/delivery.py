@@ -161,10 +161,10 @@ class Deliverer:
         """Save the letter as being sent; no, when it is another's by now or nobody can tell."""
 
         async def may_send() -> bool:
-            read = letter.version
+            held_for = timedelta(seconds=self._settings.accept_seconds + ANSWER_MARGIN)
+            until, read = self._clock.now() + held_for, letter.version
             letter.start_sending()
-            held_for = self._settings.accept_seconds + ANSWER_MARGIN
-            letter.wake_at = self._clock.now() + timedelta(seconds=held_for)
+            letter.wake_at = until
             try:
                 await self._letters.save(letter, if_version=read)
             except (Conflict, NotFound):

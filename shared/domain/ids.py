@@ -20,6 +20,11 @@ def derived(prefix: str, *parts: str) -> str:
     return f"{prefix}_{hashlib.sha256(joined).hexdigest()[:26]}"
 
 
+def thread_id_for(message_id: str) -> str:
+    """The id under which threading knows a Message-ID, given with or without `<>`; case matters."""
+    return derived("thr", message_id.strip().removeprefix("<").removesuffix(">").strip())
+
+
 def sortable(prefix: str, at: datetime, *parts: str) -> str:
     """An id that sorts by `at` (milliseconds) and is made unique by `parts`: `tkt_` + 10 + 16 characters."""
     millis = max(0, int(at.timestamp() * 1000))

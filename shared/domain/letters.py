@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from shared.domain import events
 from shared.domain.documents import Instant, Sleeper
+from shared.domain.errors import MoveNotAllowed
 from shared.domain.ids import derived
 from shared.domain.ticket import Contact
 
@@ -84,6 +85,13 @@ class Letter(Sleeper):
         """It was not taken; it will be tried again at `until`."""
         self.attempts.append(attempt)
         self.state, self.wake_at = LetterState.QUEUED, until
+        self.touch()
+
+    def retried(self, at: Instant) -> None:
+        """A person wants one more try of a letter that failed. Raises `MoveNotAllowed` in any other state."""
+        if self.state is not LetterState.FAILED:
+            raise MoveNotAllowed(f"letter {self.id} is {self.state.value}, not failed", allowed=[])
+        self.state, self.reason, self.wake_at = LetterState.QUEUED, "", at
         self.touch()
 
     def _tell(self, event_kind: type[events.LetterEvent], attempt: Attempt, **fields: str) -> None:

@@ -29,8 +29,8 @@ QUICK = NotifySettings(
     connections=4,
     poll_seconds=0.02,
     connect_seconds=2.0,
-    answer_seconds=1.0,
-    accept_seconds=1.0,
+    answer_seconds=0.5,
+    accept_seconds=0.5,
     stop_seconds=3.0,
     retry=RetrySettings(first_pause=0.05, longest_pause=0.2),
 )

@@ -69,8 +69,8 @@ def body(message: EmailMessage, subtype: str) -> str:
 
 
 def test_a_letter_is_read_back_as_it_was_written() -> None:
-    parent = {"in_reply_to": "q2@customer.example", "references": ["q1@customer.example"]}
-    mail = mime.built(letter(at=NOW, **parent), SECRET)
+    answering = letter(at=NOW, in_reply_to="q2@customer.example", references=["q1@customer.example"])
+    mail = mime.built(answering, SECRET)
     message = read(mail)
 
     assert (mail.sender, mail.recipient, mail.utf8) == (SUPPORT, "ada@customer.example", False)

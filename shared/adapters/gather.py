@@ -88,8 +88,6 @@ class Gatherer(Generic[R, A]):
         self._sender_starts = False
         while batch := self._next_batch():
             await self._send(batch)
-        # Here and not in `_ended`, which runs later: who asks in between would wait for a sender that is gone.
-        self._senders.discard(asyncio.current_task())
 
     def _next_batch(self) -> list[tuple[R, Future[A]]]:
         batch: list[tuple[R, Future[A]]] = []

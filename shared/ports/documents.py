@@ -36,7 +36,10 @@ Filter = Mapping[str, Scalar | AnyOf | Range]
 
 @dataclass(frozen=True)
 class Index:
-    """Fields to filter and order by, in this order; top-level fields of the model alone."""
+    """Fields to filter and order by, in this order; top-level fields of the model alone.
+
+    `unique`: no two documents have the same values in them; None is no value, so many may have it.
+    """
 
     fields: tuple[str, ...]
     unique: bool = False
@@ -85,7 +88,8 @@ class Collection(Protocol[D]):
     """One collection of documents.
 
     Durable: a write that returned survives the death of every process and of the store itself. A write
-    whose caller was cancelled, or was told `Unavailable`, may or may not have happened.
+    whose caller was cancelled, or was told `Unavailable`, may or may not have happened. Instants are kept to
+    the millisecond; what is finer is cut off.
 
     Callers are many and each awaits one operation; the adapter gathers what stands waiting into bulk calls
     and gives each caller its own answer. One caller's error is never another's.

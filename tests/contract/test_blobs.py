@@ -21,7 +21,7 @@ LARGEST_PIECE = 256 * KIB
 
 
 def random_bytes(length: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(length)  # noqa: S311 (no secret: the same bytes in every run)
+    return random.Random(seed).randbytes(length)
 
 
 async def in_pieces(data: bytes, size: int) -> AsyncIterator[bytes]:

@@ -116,7 +116,7 @@ async def test_an_undeclared_field_is_refused_everywhere(tasks: Collection[Task]
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("limit", [1, 3, 4, 12, 50])
+@pytest.mark.parametrize("limit", [1, 5, 12])
 @pytest.mark.parametrize("by", ["number", "owner", "due_at", "done", "code", "status", "id"])
 async def test_pages_in_a_row_hold_every_document_once_in_order(
     tasks: Collection[Task], by: str, limit: int, descending: bool

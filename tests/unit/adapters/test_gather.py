@@ -117,25 +117,6 @@ async def test_no_call_is_larger_and_no_more_are_under_way_than_allowed(
     assert sorted(bulk.requests()) == sorted([*map(str, range(95)), "late"])
 
 
-@pytest.mark.parametrize("parallel", [1, 2])
-async def test_a_caller_who_asks_again_at_once_is_not_forgotten(parallel: int) -> None:
-    """The sender that answered it is about to end just then."""
-
-    async def run(requests: list[str]) -> list[Answer]:
-        await asyncio.sleep(0)
-        return list(requests)
-
-    gatherer: Gatherer[str, str] = Gatherer(run, largest=10, parallel=parallel)
-
-    async def ask_and_ask_again() -> None:
-        for number in range(50):
-            assert await gatherer.ask(str(number)) == str(number)
-
-    async with asyncio.timeout(5):
-        await asyncio.gather(*(ask_and_ask_again() for _ in range(3)))
-    await gatherer.close()
-
-
 async def test_each_caller_gets_its_own_error(gatherer: Gatherer[str, str], bulk: Bulk) -> None:
     bulk.let_go()
 

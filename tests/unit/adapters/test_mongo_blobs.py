@@ -33,7 +33,7 @@ async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1, 3_000_000])
 async def test_any_gridfs_tool_reads_our_blobs(mongo: Mongo, database: Database, length: int) -> None:
-    data = random.Random(length).randbytes(length)  # noqa: S311 (no secret)
+    data = random.Random(length).randbytes(length)
 
     name = await GridfsBlobs(mongo).put(data)
 
@@ -41,7 +41,7 @@ async def test_any_gridfs_tool_reads_our_blobs(mongo: Mongo, database: Database,
 
 
 async def test_put_by_many_there_is_one_file_with_its_chunks(mongo: Mongo, database: Database) -> None:
-    blobs, data = GridfsBlobs(mongo), random.Random(1).randbytes(3 * CHUNK)  # noqa: S311 (no secret)
+    blobs, data = GridfsBlobs(mongo), random.Random(1).randbytes(3 * CHUNK)
 
     async def pieces() -> AsyncIterator[bytes]:
         yield data

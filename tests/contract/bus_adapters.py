@@ -15,12 +15,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from shared.adapters.kafka_bus import KafkaBus
 from shared.adapters.kafka_options import KafkaOptions
 from shared.domain.errors import Unavailable
 from shared.ports.bus import Bus, Message, Partition, Record, Revoked, Subscription
 from tests.helpers import eventually, unique
 
+BUSES = ["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)]
 PARTITIONS = 4
 SESSION_SECONDS = {"kafka": 6.0, "sqlite": 1.5}  # a broker's least, if nobody told it otherwise, is 6 s
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -49,6 +52,15 @@ async def open_bus(kind: str, address: str) -> AsyncIterator[Bus]:
 
         async with SqliteFile.open(Path(address)) as file:
             yield SqliteBus(file, partitions=PARTITIONS, session=SESSION_SECONDS["sqlite"])
+
+
+@asynccontextmanager
+async def station_of(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator["Station"]:
+    """The station of the adapter that the fixture's parameter names; a file bus lies in `folder`."""
+    kafka = request.param == "kafka"
+    address = request.getfixturevalue("kafka_bootstrap") if kafka else str(folder / "bus.sqlite")
+    async with AsyncExitStack() as stack:
+        yield Station(request.param, address, stack)
 
 
 class Station:

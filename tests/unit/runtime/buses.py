@@ -145,8 +145,8 @@ class NotingSubscription:
     def __init__(self, bus: NotingBus, subscription: Subscription) -> None:
         self._bus = bus
         self._real = subscription
+        self.paused: frozenset[Partition] = frozenset()
         self.fetch = subscription.fetch
-        self.pause = subscription.pause
         self.resume = subscription.resume
         self.assignment = subscription.assignment
         self.lag = subscription.lag
@@ -157,3 +157,7 @@ class NotingSubscription:
             self._bus.at_commit(offsets)
         await self._real.commit(offsets)
         self._bus.commits |= offsets
+
+    def pause(self, partitions: frozenset[Partition]) -> None:
+        self.paused |= partitions
+        self._real.pause(partitions)

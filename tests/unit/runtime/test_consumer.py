@@ -9,23 +9,7 @@ from shared.ports.bus import Bus, Message, Partition, Record
 from tests.contract.bus_adapters import Station, behind, messages, seen
 from tests.helpers import eventually
 from tests.unit.runtime.buses import NotingBus
-from tests.unit.runtime.conftest import Starter
-
-
-class Handled:
-    """A handler that keeps what it was given; records whose key is held wait until it is let go."""
-
-    def __init__(self, *held: str) -> None:
-        self.begun: list[Record] = []
-        self.done: list[Record] = []
-        self.let_go = asyncio.Event()
-        self._held = held
-
-    async def __call__(self, record: Record) -> None:
-        self.begun.append(record)
-        if record.key in self._held:
-            await self.let_go.wait()
-        self.done.append(record)
+from tests.unit.runtime.consumers import Handled, Starter
 
 
 def numbers(records: list[Record], key: str) -> list[int]:

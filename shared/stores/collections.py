@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.domain.deadlines import Deadline
 from shared.domain.documents import Document, Instant, Sleeper
+from shared.domain.events import Facts
 from shared.domain.ledger import LedgerEntry
 from shared.domain.letters import Letter
 from shared.domain.messages import Message
@@ -16,11 +17,13 @@ class ThreadId(Document):
     """A Message-ID that a mail of a ticket carried or referred to; its own id follows from it.
 
     `carried` is false while only references to it are known: then the mail itself, when it arrives late,
-    belongs to this ticket. Once carried, another mail with the same Message-ID is another mail.
+    belongs to this ticket. Once carried, another mail with the same Message-ID is another mail: `message` is
+    the document of the mail that carried it, and empty when a letter of ours did.
     """
 
     ticket_id: str
     carried: bool
+    message: str = ""
 
 
 class Lease(Sleeper):
@@ -51,6 +54,17 @@ class DeadReplay(Document):
 
     at: Instant
     times: int = 1
+
+
+class OverviewRow(Document):
+    """How the overview has counted a ticket: as `facts`, which the ticket had at version `counted`.
+
+    `shard` is the counter it was counted in.
+    """
+
+    shard: int
+    counted: int
+    facts: Facts
 
 
 TICKETS = Spec(
@@ -100,6 +114,7 @@ LEASES = Spec("leases", Lease, claimable=True)
 CURSORS = Spec("cursors", Cursor)
 API_KEYS = Spec("api_keys", ApiKey, indexes=(Index(("created_at",)),))
 DEAD_REPLAYS = Spec("dead_replays", DeadReplay)
+OVERVIEW_ROWS = Spec("overview_rows", OverviewRow, indexes=(Index(("shard",)),))
 
 COLLECTIONS: tuple[Spec[Any], ...] = (
     TICKETS,
@@ -113,4 +128,5 @@ COLLECTIONS: tuple[Spec[Any], ...] = (
     CURSORS,
     API_KEYS,
     DEAD_REPLAYS,
+    OVERVIEW_ROWS,
 )

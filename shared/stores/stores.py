@@ -10,7 +10,7 @@ from shared.domain.ticket import Ticket
 from shared.domain.triage import Triage
 from shared.ports.documents import Documents
 from shared.stores import collections as known
-from shared.stores.collections import ApiKey, Cursor, DeadReplay, Lease, ThreadId
+from shared.stores.collections import ApiKey, Cursor, DeadReplay, Lease, OverviewRow, ThreadId
 from shared.stores.store import Publisher, PublishingStore, Store
 
 TICKET_NUMBERS = "ticket_numbers"
@@ -34,6 +34,7 @@ class Stores:
     cursors: Store[Cursor]
     api_keys: Store[ApiKey]
     dead_replays: Store[DeadReplay]
+    overview_rows: Store[OverviewRow]
 
     @classmethod
     def over(cls, documents: Documents, publisher: Publisher) -> "Stores":
@@ -51,6 +52,7 @@ class Stores:
             cursors=Store(documents, known.CURSORS),
             api_keys=Store(documents, known.API_KEYS),
             dead_replays=Store(documents, known.DEAD_REPLAYS),
+            overview_rows=Store(documents, known.OVERVIEW_ROWS),
         )
 
     async def next_ticket_number(self) -> int:

@@ -1,0 +1,67 @@
+"""The API as an ASGI app: routes, problems, middleware, documentation.
+
+It opens nothing and runs no tasks: the process that serves it does (a consumer that were started in FastAPI's
+lifespan would die while the app still answers). Errors are problem documents everywhere; see `problems.py`.
+"""
+
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from services.api import docs, problems
+from services.api.context import Api, known_parameters
+from services.api.cursors import Cursors
+from services.api.described import document
+from services.api.keys import Keys
+from services.api.middleware import Authenticated, BodyLimit, Observed
+from services.api.projections import OverviewProjection
+from services.api.routes import changes, mail, overview, tickets
+from services.api.settings import ApiProcessSettings
+from shared.runtime.service import Platform
+
+ROUTERS = (tickets.router, changes.router, mail.router, overview.router)
+
+
+class ApiApp(FastAPI):
+    """FastAPI with our OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document(self)
+        return self.openapi_schema
+
+
+def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
+    """The app on this platform. The projection it refreshes is `app.state.api.projection`."""
+    app = bare_app()
+    keys = Keys(platform.stores, platform.clock, settings.api.key_cache_seconds)
+    app.state.api = Api(
+        platform=platform,
+        settings=settings,
+        keys=keys,
+        cursors=Cursors(platform.secret),
+        projection=OverviewProjection(platform.stores),
+    )
+    # The last one added stands outermost.
+    app.add_middleware(Authenticated, keys=keys)
+    app.add_middleware(BodyLimit, limit=settings.api.body_limit)
+    app.add_middleware(Observed)
+    app.openapi()  # now, not in the middle of somebody's request
+    return app
+
+
+def bare_app() -> ApiApp:
+    """The routes alone: what the OpenAPI document is made from."""
+    app = ApiApp(
+        title="Ombud",
+        docs_url=None,  # FastAPI's own page loads its scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(known_parameters)],
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    docs.install(app)
+    problems.install(app, [route for router in ROUTERS for route in router.routes])
+    return app

@@ -1,0 +1,24 @@
+"""The query API as a service: the app, and the reader that keeps the overview."""
+
+from contextlib import AsyncExitStack
+
+from services.api.app import create_app
+from services.api.settings import ApiProcessSettings
+from shared.domain.events import TICKETS_TOPIC
+from shared.runtime.service import Platform, Reader, Service
+
+NAME = "api"
+
+
+async def build(
+    platform: Platform,
+    settings: ApiProcessSettings,
+    stack: AsyncExitStack,  # noqa: ARG001 (a service of the process; this one opens nothing of its own)
+) -> Service:
+    """The service, ready to run."""
+    app = create_app(platform, settings)
+    return Service(
+        name=NAME,
+        readers=[Reader(TICKETS_TOPIC, NAME, app.state.api.projection.handler())],
+        app=app,
+    )

@@ -31,6 +31,9 @@ from shared.runtime.outbox import wait_until
 from shared.stores.store import PublishingStore
 
 CLAIMED_AT_ONCE = 100
+WORKERS_PER_CONNECTION = 4
+"""While some letters are on the wire, others wait for the store to note what became of them."""
+
 STORE_PAUSE = 0.5
 """Seconds before a save that the store did not answer is tried again."""
 
@@ -78,7 +81,8 @@ class Deliverer:
         self._taking = True
         try:
             async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._work(stop)) for _ in range(self._settings.connections)]
+                count = self._settings.connections * WORKERS_PER_CONNECTION
+                workers = [group.create_task(self._work(stop)) for _ in range(count)]
                 await self._feed(stop)
                 self._taking = False
                 for _ in workers:
@@ -158,9 +162,12 @@ class Deliverer:
             await self._settle(letter, answer)
 
     def _gate(self, letter: Letter) -> Gate:
-        """Save the letter as being sent; no, when it is another's by now or nobody can tell."""
+        """Save the letter as being sent; no, when it is another's, nobody can tell, or we are stopping."""
 
         async def may_send() -> bool:
+            if not self._taking:
+                await self._release(letter)
+                return False
             held_for = timedelta(seconds=self._settings.accept_seconds + ANSWER_MARGIN)
             until, read = self._clock.now() + held_for, letter.version
             letter.start_sending()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,7 +15,8 @@ from services.notify.letters import Composer
 from services.notify.rendering import Templates
 from services.notify.settings import NotifySettings
 from services.notify.smtp_mailer import SmtpMailer
-from shared.domain.events import TICKETS_TOPIC, AgentReplied, SlaBreached, TicketOpened
+from shared.domain.events import TICKETS_TOPIC, AgentReplied, Event, SlaBreached, TicketOpened
+from shared.domain.received import Received
 from shared.runtime.service import Platform, Reader, Service, routed
 
 log = structlog.get_logger()
@@ -38,19 +40,21 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
     )
     if not own.lead_address:
         log.warning("notify.no_lead", meaning="nobody is written to when a deadline is missed")
-    handle = routed(
-        {
-            TicketOpened: handlers.acknowledge,
-            AgentReplied: handlers.send_reply,
-            SlaBreached: handlers.tell_of_breach,
-        }
-    )
     return Service(
         "notify",
-        readers=[Reader(TICKETS_TOPIC, "notify", handle)],
+        readers=[Reader(TICKETS_TOPIC, "notify", routed(routes(handlers)))],
         tasks={"delivery": deliverer.run},
         pings={"smtp": deliverer.ping},
     )
+
+
+def routes(handlers: NotifyHandlers) -> dict[type[Event], Callable[[Received[Any]], Awaitable[None]]]:
+    """Which handler an event goes to."""
+    return {
+        TicketOpened: handlers.acknowledge,
+        AgentReplied: handlers.send_reply,
+        SlaBreached: handlers.tell_of_breach,
+    }
 
 
 def _own_name() -> str:

@@ -112,7 +112,7 @@ def cpu_seconds(pid: int) -> float:
 
 def with_children(pid: int) -> list[int]:
     """The process and all below it."""
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    below = [one for file in Path(f"/proc/{pid}/task").glob("*/children") for one in file.read_text().split()]
     return [pid, *(one for child in below for one in with_children(int(child)))]
 
 

@@ -10,6 +10,7 @@ bus, so a crash at any instruction means at most that events are published twice
 
 import asyncio
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -23,6 +24,8 @@ from shared.ports.documents import Collection
 
 WAITING_LIMIT = 10_000
 """Documents that may wait in memory for the bus; more is left to the sweep."""
+REMEMBERED = 10_000
+"""Events that this process published last and does not publish again."""
 BATCH_LIMIT = 500
 """Documents whose events are published by one call."""
 SWEEP_EVERY = 5.0
@@ -61,22 +64,19 @@ class Relay:
         self._bus = bus
         self._sweep_after = sweep_after
         self._waiting: dict[tuple[str, str], _Waiting] = {}
-        self._published: dict[str, set[str]] = {}
+        self._published: dict[str, None] = {}
         self._clearing: set[asyncio.Task[None]] = set()
+        self._publishing = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def offer(self, collection: Collection[Any], document: Document) -> None:
         """See `Publisher.offer`. A later state of a document replaces the one that still waits."""
-        done = self._published.get(document.id, ())
-        fresh = [envelope for envelope in document.outbox if envelope.id not in done]
-        if not fresh:
-            return
         key = (type(document).__name__, document.id)
         if key not in self._waiting and len(self._waiting) >= WAITING_LIMIT:
             return
-        self._waiting[key] = (collection, document.id, fresh)
+        self._waiting[key] = (collection, document.id, document.outbox)
         self._idle.clear()
         self._wake.set()
 
@@ -87,10 +87,12 @@ class Relay:
             batch = [self._waiting.pop(key) for key in list(self._waiting)[:BATCH_LIMIT]]
             if not self._waiting:
                 self._wake.clear()
-            if batch:
+            self._publishing = True
+            try:
                 await self._publish(batch)
-            if not self._waiting and not self._clearing:
-                self._idle.set()
+            finally:
+                self._publishing = False
+            self._rest()
 
     async def drain(self, seconds: float) -> None:
         """Wait until all that was offered is published and cleared, `seconds` at most."""
@@ -114,14 +116,13 @@ class Relay:
             await wait_until(stop, SWEEP_EVERY)
 
     async def _publish(self, batch: list[_Waiting]) -> None:
-        messages = [message_of(envelope) for _, _, waiting in batch for envelope in waiting]
+        fresh = [e for _, _, waiting in batch for e in waiting if e.id not in self._published]
         try:
-            await self._bus.publish(messages)
+            await self._bus.publish([message_of(envelope) for envelope in fresh])
         except Exception as fault:  # noqa: BLE001 (whatever it was, the outboxes keep the events)
-            log.warning("outbox.publish_failed", events=len(messages), fault=type(fault).__name__)
+            log.warning("outbox.publish_failed", events=len(fresh), fault=type(fault).__name__)
             return
-        for _, doc_id, waiting in batch:
-            self._published.setdefault(doc_id, set()).update(envelope.id for envelope in waiting)
+        self._remember(fresh)
         task = asyncio.create_task(self._clear(batch), name="outbox-clear")
         self._clearing.add(task)
         task.add_done_callback(self._cleared)
@@ -134,17 +135,22 @@ class Relay:
             ),
             return_exceptions=True,
         )
-        for (_, doc_id, waiting), outcome in zip(batch, outcomes, strict=True):
+        for outcome in outcomes:
             if isinstance(outcome, Exception):
                 log.warning("outbox.clear_failed", fault=type(outcome).__name__)
-            known = self._published.get(doc_id, set())
-            known.difference_update(envelope.id for envelope in waiting)
-            if not known:
-                self._published.pop(doc_id, None)
+
+    def _remember(self, published: Sequence[Envelope]) -> None:
+        """A writer that read the document before its outbox was emptied saves these events once more."""
+        self._published.update(dict.fromkeys(envelope.id for envelope in published))
+        for oldest in list(islice(self._published, max(0, len(self._published) - REMEMBERED))):
+            del self._published[oldest]
 
     def _cleared(self, task: asyncio.Task[None]) -> None:
         self._clearing.discard(task)
-        if not self._waiting and not self._clearing:
+        self._rest()
+
+    def _rest(self) -> None:
+        if not self._waiting and not self._clearing and not self._publishing:
             self._idle.set()
 
 

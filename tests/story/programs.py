@@ -1,0 +1,133 @@
+"""Ombud as a person starts it: a program that prints JSON, an API, a mailbox, a folder of letters."""
+
+import asyncio
+import contextlib
+import imaplib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from tests.helpers import eventually
+
+
+class Program:
+    """One run of a command; `lines` grows with what it prints. Ended with SIGTERM, its exit code checked."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._arguments = [sys.executable, *arguments]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("OMBUD_")}
+        self._environment = clean | dict(environment)
+        self.lines: list[dict[str, Any]] = []
+
+    async def __aenter__(self) -> Self:
+        self.process = await asyncio.create_subprocess_exec(
+            *self._arguments, stdout=asyncio.subprocess.PIPE, env=self._environment, limit=2**24
+        )
+        self._reading = asyncio.create_task(self._read())
+        try:
+            await eventually(lambda: self.lines or self.process.returncode is not None, within=90.0)
+            assert self.lines, f"ended with {self.process.returncode} before it was ready"
+        except BaseException:
+            await self._end(signal.SIGKILL)
+            raise
+        self.ready = self.lines[0]
+        self.client = httpx2.AsyncClient(
+            base_url=self.ready["api"], headers={"authorization": f"Bearer {self.ready['key']}"}, timeout=10.0
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.aclose()
+        await self._end(signal.SIGTERM)
+        if kind is None:
+            assert self.process.returncode in (0, -signal.SIGKILL)
+
+    async def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        await self.process.wait()
+
+    def pid_of(self, name: str) -> int:
+        """The process id that `name` has now, after restarts."""
+        pids = {one["name"]: one["pid"] for one in self.ready["processes"]}
+        for line in self.lines:
+            if line["event"] == "restarted":
+                pids[line["name"]] = line["pid"]
+        return int(pids[name])
+
+    async def get(self, path: str) -> Any:
+        """The answer of the API, which must be 200."""
+        answer = await self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def tickets(self) -> list[dict[str, Any]]:
+        """Every ticket, by all the pages of the list."""
+        found: list[dict[str, Any]] = []
+        path: str | None = "/v1/tickets?limit=200"
+        while path:
+            page = await self.get(path)
+            found += page["data"]
+            path = f"/v1/tickets?limit=200&cursor={page['next_cursor']}" if page["next_cursor"] else None
+        return found
+
+    def letters(self) -> list[Message]:
+        """The letters that left, as the sink keeps them."""
+        return [message_from_bytes(f.read_bytes()) for f in sorted(Path(self.ready["outbox"]).glob("*.eml"))]
+
+    def append(self, *raws: bytes) -> None:
+        """Put mails into the mailbox as any IMAP client does."""
+        imap = self.ready["imap"]
+        with contextlib.closing(imaplib.IMAP4(imap["host"], imap["port"], timeout=10)) as client:
+            client.login(imap["user"], imap["password"])
+            for raw in raws:
+                client.append(imap["folder"], "", "", raw)
+            client.logout()
+
+    async def _end(self, number: signal.Signals) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+            await asyncio.wait_for(self.process.wait(), 60)
+        await self._reading
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+
+def mail(token: str, *, sender: str = "", subject: str = "", text: str = "Hello", **headers: str) -> bytes:
+    """A mail that its token tells apart; underscores in header names stand for hyphens."""
+    lines = {
+        "From": sender or f"{token}@example.org",
+        "To": "support@sandbox.example",
+        "Subject": subject or f"Question {token}",
+        "Message-ID": f"<{token}@example.org>",
+        "Date": "Fri, 20 Nov 2026 12:00:00 +0000",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"{head}\r\n{text}\r\n".encode()
+
+
+def cluster(data: Path, replicas: int = 1, **environment: str) -> Program:
+    """`make cluster`."""
+    arguments = ["-m", "deploy.local.cluster", "--json", "--data", str(data), "--replicas", str(replicas)]
+    return Program(arguments, environment)
+
+
+def embedded(data: Path, **environment: str) -> Program:
+    """`make run`."""
+    settings = {"OMBUD_DATA": str(data), "OMBUD_HTTP__PORT": "0", **environment}
+    return Program(["-m", "services", "run", "--json"], settings)

@@ -1,0 +1,85 @@
+"""The whole product on Kafka, MongoDB, Dovecot and SMTP, each service a process that may be killed."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import eventually
+from tests.story.programs import Program, cluster, mail
+
+SERVICES = ("ingest", "triage", "escalation", "notify", "api")
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.usefixtures("local_servers"),
+]
+
+
+async def whole_way(running: Program, tokens: set[str], within: float = 60.0) -> None:
+    """Wait until every mail is a triaged ticket and has its acknowledgement."""
+    subjects = {f"Question {token}" for token in tokens}
+
+    async def done() -> bool:
+        tickets = [ticket for ticket in await running.tickets() if ticket["subject"] in subjects]
+        answered = {letter["X-Envelope-To"] for letter in running.letters()}
+        return (
+            {ticket["subject"] for ticket in tickets} == subjects
+            and all(ticket["triage_state"] == "done" for ticket in tickets)
+            and {f"{token}@example.org" for token in tokens} <= answered
+        )
+
+    await eventually(done, awaited="every mail triaged and acknowledged", within=within)
+
+
+async def deadlines(running: Program, ticket_id: str) -> set[str]:
+    timeline = await running.get(f"/v1/tickets/{ticket_id}/timeline")
+    return {entry["type"] for entry in timeline["data"]}
+
+
+async def test_a_mail_goes_all_the_way(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as running:
+        running.append(mail("first", text="I cannot log in, this is urgent"))
+        await whole_way(running, {"first"})
+        (ticket,) = await running.tickets()
+
+        assert (ticket["category"], ticket["priority"]) == ("account", "high")
+        assert (await running.get("/v1/overview"))["total"] == 1
+        assert await eventually(lambda: deadlines(running, ticket["id"]))
+        (letter,) = running.letters()
+        assert letter["In-Reply-To"] == "<first@example.org>"
+        assert letter["Auto-Submitted"] == "auto-replied"
+
+
+async def test_no_mail_is_lost_and_none_is_doubled_while_each_service_is_killed_in_turn(
+    tmp_path: Path,
+) -> None:
+    tokens: set[str] = set()
+    async with cluster(tmp_path, replicas=2) as running:
+        for turn, service in enumerate(SERVICES):
+            fresh = {f"{service}-{number}-{turn}" for number in range(20)}
+            tokens |= fresh
+            await asyncio.to_thread(running.append, *(mail(token) for token in sorted(fresh)[:10]))
+            os.kill(running.pid_of(f"{service}-1"), signal.SIGKILL)
+            await asyncio.to_thread(running.append, *(mail(token) for token in sorted(fresh)[10:]))
+            await eventually(lambda s=service: restarted(running, f"{s}-1"), within=30)
+        await whole_way(running, tokens, within=120)
+        tickets = await running.tickets()
+        letters = Counter(letter["X-Envelope-To"] for letter in running.letters())
+
+        assert len(tickets) == len(tokens)
+        assert set(letters.values()) == {1}
+        total = await eventually(lambda: counted(running, len(tokens)), within=30)
+        assert total
+
+
+def restarted(running: Program, name: str) -> bool:
+    return any(line["event"] == "restarted" and line["name"] == name for line in running.lines)
+
+
+async def counted(running: Program, expected: int) -> bool:
+    return bool((await running.get("/v1/overview"))["total"] == expected)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 import structlog
 
 from shared.domain.errors import Unavailable
-from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL, REBALANCES
+from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL
 from shared.ports.bus import Bus, Partition, Record, Subscription
 from shared.ports.clock import Clock
 from shared.runtime.backoff import Backoff, first_of
@@ -33,7 +33,7 @@ HELD_BYTES = 64 * 1024 * 1024
 """Records held in memory, about."""
 
 FETCH_LIMIT = 256
-"""Records in one fetch: at the bus's size limit for a record still a quarter of a gigabyte."""
+"""Records in one fetch: of the largest mails that travel by value (half a megabyte) still 128 MB."""
 
 LONG_FETCH = 0.5
 """Seconds to wait for a record; also how late a stop may be noticed."""
@@ -281,7 +281,6 @@ class Session:
             lane.committed = max(lane.committed, offset)
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
-        REBALANCES.labels(self._reader.group).inc()
         lanes = self._window.close(partitions)
         try:
             await self._drain(lanes, REVOKE_SHARE * self._settings.drain)

@@ -121,8 +121,11 @@ class Window:
 
     @property
     def room(self) -> int:
-        """How many more records fit; 0 while the bytes are used up."""
-        return 0 if self.octets >= self._most_octets else max(0, self._most_records - self.held)
+        """How many more records fit, if they are as large as those that are held."""
+        if not self.held:
+            return self._most_records
+        each = self.octets // self.held
+        return max(0, min(self._most_records - self.held, (self._most_octets - self.octets) // each))
 
     def take(self, record: Record) -> Chain | None:
         """As `Lane.take`, in the record's lane; None as well for a lane that is closed. Raises `Rewound`."""

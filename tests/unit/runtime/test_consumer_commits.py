@@ -3,7 +3,7 @@
 import asyncio
 
 from shared.domain.errors import Invalid, Permanent
-from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL, EVENT_AGE, REBALANCES
+from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL, EVENT_AGE
 from shared.ports.bus import Record
 from tests.fakes.clock import START, FakeClock
 from tests.helpers import eventually
@@ -91,7 +91,31 @@ async def test_what_finishes_late_in_a_partition_that_was_taken_away_is_not_comm
     await pass_time(clock, 3)
     await running.stop()
     assert subscription.committed == {}
-    assert REBALANCES.labels(begin.group)._value.get() == 1
+
+
+async def test_a_record_whose_handler_cancels_itself_holds_up_the_commits_until_it_has_come_again(
+    peer: ScriptedBus, clock: FakeClock, begin: Starter
+) -> None:
+    """Passing over it would lose it, and to stay behind it for ever would read everything again one day."""
+    done: list[int] = []
+
+    async def handle(one: Record) -> None:
+        task = asyncio.current_task()
+        if one.offset == 0 and len(peer.subscriptions) == 1 and task is not None:
+            task.cancel()
+            await asyncio.sleep(0)
+        done.append(one.offset)
+
+    begin(peer, handle, clock=clock, **LONG)
+    await joined(peer)
+    peer.put(record(0, key="a"), record(1, key="b"))
+    await eventually(lambda: peer.subscriptions[0].closed)
+    assert peer.subscriptions[0].committed == {}
+
+    await joined(peer, 2, clock)
+    peer.put(record(0, key="a"), record(1, key="b"))
+    await clock.advance(1.0)
+    await eventually(lambda: sorted(done) == [0, 1, 1])
 
 
 async def test_what_is_at_work_in_a_partition_that_is_taken_away_is_finished_and_committed_first(

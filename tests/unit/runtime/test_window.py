@@ -148,6 +148,14 @@ def test_bytes_fill_the_window_as_records_do() -> None:
     assert window.to_pause(both) == frozenset()
 
 
+def test_there_is_room_for_fewer_records_the_larger_they_are() -> None:
+    window = Window(1_000, 10_000)
+    assert window.room == 1_000
+
+    window.take(record(0, value=b"x" * (2_000 - RECORD_OVERHEAD)))
+    assert window.room == 4
+
+
 def test_a_hot_key_pauses_its_own_partition_and_no_other() -> None:
     window = Window(8, LARGE)
     both = frozenset({ZERO, ONE})

@@ -105,6 +105,14 @@ class AutomaticMailNoted(TicketEvent):
     kind: str
 
 
+class ParticipantWrote(TicketEvent):
+    """Somebody without a customer's rights wrote: shown on the ticket, moves no state, gets no answer."""
+
+    type: ClassVar[str] = "ombud.ticket.participant_wrote.v1"
+    message_id: str
+    sender: str
+
+
 class AgentReplied(TicketEvent):
     """An agent answered the customer; a letter follows."""
 
@@ -197,6 +205,7 @@ EVENTS: dict[str, type[Event]] = {
         TicketOpened,
         CustomerReplied,
         AutomaticMailNoted,
+        ParticipantWrote,
         AgentReplied,
         NoteAdded,
         TicketTriaged,

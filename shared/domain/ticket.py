@@ -171,6 +171,14 @@ class Ticket(Document):
         if not self.has_done(cause):
             self._record(events.AutomaticMailNoted, cause, message_id=message_id, sender=sender, kind=kind)
 
+    def participant_wrote(self, message_id: str, sender: Contact, cause: Cause) -> None:
+        """Somebody without a customer's rights wrote: they take part, pending, and nothing moves."""
+        if self.has_done(cause):
+            return
+        if all(one.address != sender.address for one in self.participants):
+            self.participants = [*self.participants, Participant(address=sender.address, name=sender.name)]
+        self._record(events.ParticipantWrote, cause, message_id=message_id, sender=sender.address)
+
     def agent_replied(self, message_id: str, cause: Cause, *, then: Status = Status.WAITING) -> None:
         """An agent answers; the ticket becomes `then`. Raises `MoveNotAllowed`."""
         if self.has_done(cause):

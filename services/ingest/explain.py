@@ -1,0 +1,96 @@
+"""`ombud explain`: what Ombud makes of a raw mail, as one JSON object. All names are always there.
+
+Nothing is stored and nobody is asked: it is the very reading that intake does, shown.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from services.ingest.headers import Address
+from services.ingest.parsing import ParsedMail, parse
+from services.ingest.recognise import Kind, recognise
+from services.ingest.settings import Limits
+from shared.domain.errors import Unreadable
+
+_UNKNOWN: dict[str, Any] = {
+    "file": "",
+    "ok": False,
+    "error": None,
+    "message_id": None,
+    "in_reply_to": None,
+    "references": [],
+    "subject": None,
+    "from": None,
+    "sender": None,
+    "reply_to": [],
+    "to": [],
+    "cc": [],
+    "date": None,
+    "body_text": None,
+    "body_html": None,
+    "reply_text": None,
+    "quoted_text": None,
+    "signature": None,
+    "is_forward": False,
+    "forwarded": None,
+    "attachments": [],
+    "kind": None,
+    "is_auto_generated": False,
+    "is_auto_reply": False,
+    "is_bounce": False,
+    "bounce": None,
+    "may_auto_respond": False,
+    "language": None,
+    "authentication": None,
+    "decisions": [],
+}
+
+
+def explain(
+    raw: bytes,
+    file: str,
+    limits: Limits | None = None,
+    own_addresses: Collection[str] = (),
+    secret: bytes = b"",
+) -> dict[str, Any]:
+    """The object for one mail, read from `file`. One that would be quarantined has `ok` false."""
+    try:
+        mail = parse(raw, limits or Limits())
+    except Unreadable as fault:
+        return {**_UNKNOWN, "file": file, "error": str(fault)}
+    return {**_UNKNOWN, "file": file, "ok": True, **_read(mail), **_recognised(mail, own_addresses, secret)}
+
+
+def _read(mail: ParsedMail) -> dict[str, Any]:
+    return {
+        "message_id": mail.message_id or None,
+        "in_reply_to": mail.in_reply_to[0] if mail.in_reply_to else None,
+        "references": mail.references,
+        "subject": mail.subject,
+        "from": _person(mail.sender) if mail.sender else None,
+        "sender": mail.header("sender") or None,
+        "reply_to": [_person(one) for one in mail.reply_to],
+        "to": [_person(one) for one in mail.to],
+        "cc": [_person(one) for one in mail.cc],
+        "date": mail.date.isoformat() if mail.date else None,
+        "body_text": mail.text,
+        "body_html": mail.html or None,
+        "reply_text": mail.text,
+        "attachments": [attachment.model_dump() for attachment in mail.attachments],
+    }
+
+
+def _recognised(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> dict[str, Any]:
+    found = recognise(mail, own_addresses, secret)
+    return {
+        "kind": found.kind.value,
+        "is_auto_generated": found.automatic,
+        "is_auto_reply": found.kind in (Kind.AUTO_REPLY, Kind.OUT_OF_OFFICE),
+        "is_bounce": found.kind is Kind.BOUNCE,
+        "may_auto_respond": found.may_auto_respond,
+        "decisions": [*found.reasons, *mail.decisions],
+    }
+
+
+def _person(address: Address) -> dict[str, str]:
+    return {"name": address.name, "address": address.address}

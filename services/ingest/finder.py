@@ -1,0 +1,154 @@
+"""Finding a mail's ticket in the stores, so that mails of one thread handled at once find the same one.
+
+A mail that is to open a ticket first claims an id: the oldest one of its thread, which all its mails share,
+or its own. Of two that claim it at the same moment one wins, and the other looks again and finds the winner.
+A claim names a ticket that may not exist yet; whoever gets there first opens it, so nobody ever waits for a
+process that died. Raises `Conflict` when others were first several times in a row; then all is tried again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.ingest.parsing import ParsedMail
+from services.ingest.settings import IngestSettings
+from services.ingest.thread import Decision, Known, Link, decide, links_of, number_in, standing_of
+from shared.domain.errors import Conflict
+from shared.domain.ids import thread_id_for
+from shared.domain.ticket import Ticket
+from shared.ports.documents import Order
+from shared.stores.collections import ThreadId
+from shared.stores.stores import Stores
+
+LOOKS = 5
+MESSAGES_LOOKED_AT = 200
+"""Of a ticket, to see whether a stranger was written to on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A mail looking for its ticket. `document_id` is its message's, `candidate` the ticket it would open."""
+
+    mail: ParsedMail
+    document_id: str
+    candidate: str
+    sender: str
+    automatic: bool
+    at: datetime
+
+
+class Finder:
+    """See the module."""
+
+    def __init__(self, stores: Stores, settings: IngestSettings) -> None:
+        self._stores = stores
+        self._settings = settings
+
+    def ids(self, mail: ParsedMail) -> list[str]:
+        """The documents of all ids that `mail` carries or refers to."""
+        named = [mail.message_id] if mail.message_id else []
+        return [thread_id_for(one) for one in named + mail.referred(self._settings.limits.references)]
+
+    async def find(self, asked: Asked, known: dict[str, ThreadId]) -> Decision:
+        """The ticket, by name. `known` are those of `ids` that exist; what was claimed is added to it."""
+        for _ in range(LOOKS):
+            decision = await self._decide(asked, known)
+            if decision.ticket_id is not None:
+                return decision
+            candidate = self._candidate(asked, known)
+            if await self._claims(asked, candidate, known):
+                return replace(decision, ticket_id=candidate)
+            known.update(await self._stores.thread_ids.get_many(self.ids(asked.mail)))
+        raise Conflict("other mails of the thread were first, several times in a row")
+
+    async def as_decided_before(self, decision: Decision, ticket_id: str) -> Decision:
+        """The decision for a mail whose message names `ticket_id` already, from an earlier or parallel
+        try."""
+        exists = ticket_id in await self._stores.tickets.get_many([ticket_id])
+        return replace(decision, ticket_id=ticket_id, opens=not exists)
+
+    async def remember(self, asked: Asked, ticket_id: str, known: Mapping[str, ThreadId]) -> None:
+        """Note that the mail's own id, and those it refers to that nobody knew, belong to `ticket_id`."""
+        referred = asked.mail.referred(self._settings.limits.references)
+        unknown = [one for one in referred if thread_id_for(one) not in known]
+        notes = [self._stores.thread_ids.add(_referred(one, ticket_id)) for one in unknown]
+        own = known.get(thread_id_for(asked.mail.message_id))
+        await asyncio.gather(*notes, self._carry(asked, ticket_id, own))
+
+    async def _carry(self, asked: Asked, ticket_id: str, own: ThreadId | None) -> None:
+        if not asked.mail.message_id or (own is not None and own.carried):
+            return
+        carried = _carried(asked, ticket_id)
+        held = await self._stores.thread_ids.add(carried)
+        if not held.carried:  # an answer came before the mail
+            await self._stores.thread_ids.change(held.id, lambda known: _now_carried(known, carried))
+
+    async def _decide(self, asked: Asked, known: Mapping[str, ThreadId]) -> Decision:
+        links = links_of(asked.mail, self._settings.limits.references, known)
+        tickets = await self._tickets(links)
+        written_to = await self._written_to(asked.sender, tickets)
+        numbered = await self._numbered(asked)
+        return decide(asked.sender, asked.automatic, asked.at, Known(links, tickets, written_to, numbered))
+
+    def _candidate(self, asked: Asked, known: Mapping[str, ThreadId]) -> str:
+        """The ticket that this very mail claimed when it was handled before, or the one it would open."""
+        own = known.get(thread_id_for(asked.mail.message_id))
+        return own.ticket_id if own is not None and own.message == asked.document_id else asked.candidate
+
+    async def _tickets(self, links: list[Link]) -> dict[str, Ticket]:
+        wanted = list(dict.fromkeys(link.ticket_id for link in links))
+        return await self._stores.tickets.get_many(wanted) if wanted else {}
+
+    async def _written_to(self, sender: str, tickets: Mapping[str, Ticket]) -> list[str]:
+        """Those of the tickets, to which the sender is a stranger, that have a message to the sender."""
+        strange = [ticket.id for ticket in tickets.values() if standing_of(sender, ticket) is None]
+        return [ticket_id for ticket_id in strange if await self._was_written_to(sender, ticket_id)]
+
+    async def _was_written_to(self, sender: str, ticket_id: str) -> bool:
+        page = await self._stores.messages.find(
+            {"ticket_id": ticket_id}, Order("at"), limit=MESSAGES_LOOKED_AT
+        )
+        return any(one.address == sender for message in page.items for one in [*message.to, *message.cc])
+
+    async def _numbered(self, asked: Asked) -> Ticket | None:
+        number = number_in(asked.mail.subject) if self._settings.subject_reference == "participants" else None
+        if number is None:
+            return None
+        page = await self._stores.tickets.find({"number": number}, limit=1)
+        return page.items[0] if page.items else None
+
+    async def _claims(self, asked: Asked, candidate: str, known: dict[str, ThreadId]) -> bool:
+        """Claim an id of the thread for the candidate; False when somebody else just did."""
+        claim = self._claim(asked, candidate, known)
+        if claim is None:
+            return True
+        held = await self._stores.thread_ids.add(claim)
+        known[held.id] = held
+        return held.ticket_id == candidate or (
+            claim.carried and held.carried and held.message != claim.message
+        )
+
+    def _claim(self, asked: Asked, candidate: str, known: Mapping[str, ThreadId]) -> ThreadId | None:
+        referred = asked.mail.referred(self._settings.limits.references)
+        if referred and thread_id_for(referred[-1]) not in known:
+            return _referred(referred[-1], candidate)
+        if asked.mail.message_id and thread_id_for(asked.mail.message_id) not in known:
+            return _carried(asked, candidate)
+        return None
+
+
+def _referred(message_id: str, ticket_id: str) -> ThreadId:
+    return ThreadId(id=thread_id_for(message_id), ticket_id=ticket_id, carried=False)
+
+
+def _carried(asked: Asked, ticket_id: str) -> ThreadId:
+    return ThreadId(
+        id=thread_id_for(asked.mail.message_id), ticket_id=ticket_id, carried=True, message=asked.document_id
+    )
+
+
+def _now_carried(known: ThreadId, carried: ThreadId) -> None:
+    if not known.carried:
+        known.ticket_id, known.carried, known.message = carried.ticket_id, True, carried.message
+        known.touch()

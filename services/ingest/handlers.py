@@ -1,0 +1,262 @@
+"""Intake: one mail from the bus becomes a message on a ticket, and an entry in the ledger.
+
+Every step is found done when it comes again, so a mail may be handled any number of times, by any number of
+processes at once, and be cut off anywhere: it is one message on one ticket. The ledger entry is written last
+and says that all is done. The raw bytes are stored first. A mail that cannot be read is quarantined whole.
+
+Raises `Unavailable` and `Conflict` of the stores: then all of it is done again.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from services.ingest.finder import Asked, Finder
+from services.ingest.parsing import ParsedMail, parse
+from services.ingest.recognise import Kind, Recognised, recognise
+from services.ingest.settings import IngestSettings
+from services.ingest.thread import Decision, Standing, standing_of
+from shared import metrics
+from shared.domain.cause import Cause
+from shared.domain.errors import Unreadable
+from shared.domain.ids import derived, sortable
+from shared.domain.ledger import LedgerEntry, Outcome
+from shared.domain.mail_fetched import MailFetched
+from shared.domain.messages import Direction, Message
+from shared.domain.ticket import Contact, Ticket
+from shared.ports.bus import Record
+from shared.runtime.service import Platform
+
+RELEASED = "ce_released"
+"""Header of a mail published again: the version of the quarantined ledger entry that it is to replace."""
+
+PARSED_IN_LOOP = 256 * 1024
+"""Bytes; a larger mail is parsed in a thread, so that it delays no other."""
+
+UNKNOWN_SENDER = "unknown@sender.invalid"
+"""Stands for the sender of a mail that names none (RFC 2606 §2)."""
+
+LONGEST_SUBJECT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A mail that is read, with what follows from it alone."""
+
+    fetched: MailFetched
+    mail: ParsedMail
+    recognised: Recognised
+    document_id: str
+    sender: Contact
+    cause: Cause
+
+
+class Intake:
+    """See the module. `own_addresses` are our mailboxes', in lower case."""
+
+    def __init__(self, platform: Platform, settings: IngestSettings, own_addresses: Collection[str]) -> None:
+        self._stores = platform.stores
+        self._blobs = platform.blobs
+        self._clock = platform.clock
+        self._secret = platform.secret
+        self._limits = settings.limits
+        self._own_addresses = frozenset(own_addresses)
+        self._finder = Finder(platform.stores, settings)
+
+    async def handle(self, record: Record) -> None:
+        """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
+        fetched = MailFetched.parse(record.headers, record.value)
+        entry, raw = await asyncio.gather(self._entry(fetched), self._kept(fetched))
+        if entry is not None and not _releases(record, entry):
+            return
+        try:
+            mail = await self._parsed(raw)
+        except Unreadable as fault:
+            became = _entry_of(fetched, Outcome.QUARANTINED, str(fault))
+        else:
+            became = await self._taken_in(fetched, mail)
+        await self._settle(became, entry)
+
+    async def _entry(self, fetched: MailFetched) -> LedgerEntry | None:
+        return (await self._stores.ledger.get_many([fetched.entry])).get(fetched.entry)
+
+    async def _kept(self, fetched: MailFetched) -> bytes:
+        """The raw bytes, once they are in the blobs."""
+        if fetched.raw is None:
+            return await self._blobs.read(fetched.digest)
+        await self._blobs.put(fetched.raw)
+        return fetched.raw
+
+    async def _parsed(self, raw: bytes) -> ParsedMail:
+        started = time.perf_counter()
+        try:
+            if len(raw) <= PARSED_IN_LOOP:
+                return parse(raw, self._limits)
+            return await asyncio.to_thread(parse, raw, self._limits)
+        finally:
+            metrics.MAIL_PARSE_SECONDS.observe(time.perf_counter() - started)
+
+    async def _settle(self, entry: LedgerEntry, replaced: LedgerEntry | None) -> None:
+        """Write what became of the mail; from here on it is not looked at again."""
+        entry.at = self._clock.now()
+        if replaced is not None:
+            entry.version = replaced.version + 1
+            await self._stores.ledger.save(entry, if_version=replaced.version)
+        elif await self._stores.ledger.add(entry) is not entry:
+            return
+        metrics.MAIL_OUTCOMES.labels(entry.mailbox, entry.outcome.value).inc()
+
+    async def _taken_in(self, fetched: MailFetched, mail: ParsedMail) -> LedgerEntry:
+        recognised = recognise(mail, self._own_addresses, self._secret)
+        if recognised.kind is Kind.OWN_LOOP:
+            return _entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
+        taken = _taken(fetched, mail, recognised)
+        message = await self._message_on_ticket(taken)
+        if message.origin == fetched.entry:
+            reason = "; ".join(message.reasons)
+        else:
+            reason = f"the same mail as {message.origin}"
+        return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
+
+    async def _message_on_ticket(self, taken: _Taken) -> Message:
+        messages, known = await asyncio.gather(
+            self._stores.messages.get_many([taken.document_id]),
+            self._stores.thread_ids.get_many(self._finder.ids(taken.mail)),
+        )
+        first = messages.get(taken.document_id)
+        if first is not None and await self._done_by_another(first, taken):
+            return first
+        asked = _asked(taken)
+        decision = await self._finder.find(asked, known)
+        new = _message(taken, decision)
+        message = first or await self._stores.messages.add(new)
+        if message is not new:
+            decision = await self._finder.as_decided_before(decision, message.ticket_id)
+        await asyncio.gather(
+            self._put_on_ticket(taken, message, decision),
+            self._finder.remember(asked, message.ticket_id, known),
+        )
+        return message
+
+    async def _done_by_another(self, message: Message, taken: _Taken) -> bool:
+        """Whether this very mail was taken in before from elsewhere, to the end."""
+        if message.origin == taken.fetched.entry:
+            return False
+        return message.origin in await self._stores.ledger.get_many([message.origin])
+
+    async def _put_on_ticket(self, taken: _Taken, message: Message, decision: Decision) -> None:
+        if decision.opens:
+            ticket = _opened(taken, message, decision, await self._stores.next_ticket_number())
+            if await self._stores.tickets.add(ticket) is ticket:
+                metrics.TICKETS_OPENED.labels(ticket.channel).inc()
+                return
+        await self._stores.tickets.change(message.ticket_id, lambda ticket: _tell(ticket, taken))
+
+
+def _releases(record: Record, entry: LedgerEntry) -> bool:
+    return entry.outcome is Outcome.QUARANTINED and record.headers.get(RELEASED) == str(entry.version)
+
+
+def _taken(fetched: MailFetched, mail: ParsedMail, recognised: Recognised) -> _Taken:
+    document_id = derived("msg", mail.fingerprint)
+    sender = Contact(address=UNKNOWN_SENDER)
+    if mail.sender is not None:
+        sender = Contact(address=mail.sender.address, name=mail.sender.name)
+    cause = Cause(
+        key=f"ingest:{document_id}",
+        actor=f"customer:{sender.address}",
+        at=min(fetched.received_at, fetched.fetched_at),  # a server's clock may be ahead
+        correlation_id=fetched.entry,
+        traceparent=fetched.traceparent,
+    )
+    return _Taken(fetched, mail, recognised, document_id, sender, cause)
+
+
+def _asked(taken: _Taken) -> Asked:
+    return Asked(
+        mail=taken.mail,
+        document_id=taken.document_id,
+        candidate=sortable("tkt", taken.cause.at, taken.mail.fingerprint),
+        sender=taken.sender.address,
+        automatic=taken.recognised.automatic,
+        at=taken.cause.at,
+    )
+
+
+def _message(taken: _Taken, decision: Decision) -> Message:
+    mail = taken.mail
+    return Message(
+        id=taken.document_id,
+        ticket_id=decision.ticket_id or "",
+        direction=Direction.INBOUND,
+        author="system" if taken.recognised.automatic else "customer",
+        sender=taken.sender,
+        to=[Contact(address=one.address, name=one.name) for one in mail.to],
+        cc=[Contact(address=one.address, name=one.name) for one in mail.cc],
+        subject=mail.subject,
+        text=mail.text,
+        html=mail.html,
+        reply_text=mail.text,
+        kind=taken.recognised.kind.value,
+        attachments=mail.attachments,
+        message_id=mail.stable_id,
+        in_reply_to=mail.in_reply_to[0] if mail.in_reply_to else "",
+        references=mail.references,
+        raw=taken.fetched.digest,
+        origin=taken.fetched.entry,
+        reasons=[*decision.reasons, *taken.recognised.reasons, *mail.decisions],
+        at=taken.cause.at,
+    )
+
+
+def _opened(taken: _Taken, message: Message, decision: Decision, number: int) -> Ticket:
+    return Ticket.open(
+        message.ticket_id,
+        number,
+        mailbox=taken.fetched.mailbox,
+        subject=taken.mail.subject[:LONGEST_SUBJECT] or "(no subject)",
+        channel="mail",
+        customer=taken.sender,
+        message_id=message.id,
+        may_auto_respond=taken.recognised.may_auto_respond,
+        cause=taken.cause,
+        follow_up_of=decision.follow_up_of,
+        claims_to_belong_to=decision.claims_to_belong_to,
+    )
+
+
+def _tell(ticket: Ticket, taken: _Taken) -> None:
+    """Tell the ticket that this mail arrived; one that knows does nothing."""
+    if taken.recognised.automatic:
+        ticket.note_automatic(
+            taken.document_id, taken.sender.address, taken.recognised.kind.value, taken.cause
+        )
+    elif standing_of(taken.sender.address, ticket) is Standing.CUSTOMER:
+        ticket.customer_replied(taken.document_id, taken.sender.address, taken.cause)
+    else:
+        ticket.participant_wrote(taken.document_id, taken.sender, taken.cause)
+
+
+def _entry_of(
+    fetched: MailFetched,
+    outcome: Outcome,
+    reason: str,
+    mail: ParsedMail | None = None,
+    message: Message | None = None,
+) -> LedgerEntry:
+    return LedgerEntry(
+        id=fetched.entry,
+        mailbox=fetched.mailbox,
+        uidvalidity=fetched.uidvalidity,
+        uid=fetched.uid,
+        digest=fetched.digest,
+        fingerprint=mail.fingerprint if mail else fetched.digest,
+        message_id=mail.stable_id if mail else "",
+        outcome=outcome,
+        reason=reason,
+        ticket_id=message.ticket_id if message else None,
+        document_id=message.id if message else None,
+        fetched_at=fetched.fetched_at,
+        at=fetched.fetched_at,
+    )

@@ -1,0 +1,156 @@
+"""What stands in a mail's headers: decoded words, addresses, ids, dates.
+
+Every function takes the raw field body as the parser gives it (folded, 8-bit bytes as surrogates) and never
+raises: what cannot be read is left out or kept as it stands. All take time linear in their input; the
+standard library's parser of addresses does not (cpython#136063).
+"""
+
+import binascii
+import re
+from datetime import UTC, datetime
+from email.quoprimime import header_decode
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from services.ingest.text import decode, one_line
+
+_FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]")
+_WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,30})?\?([bBqQ])\?([^?]{0,20000})\?=")
+_ID = re.compile(r"<([^<>\s]{1,998})>")
+_BARE_ID = re.compile(r"(?<![^<>\s,;\"()@])[^<>\s,;\"()@]{1,500}@[^<>\s,;\"()@]{1,497}")
+_TOKEN = re.compile(
+    r"""(?P<quoted>"(?:[^"\\]|\\.)*")|<(?P<angle>[^<>]*)>|\((?P<comment>[^()]*)\)|(?P<end>[,;])
+    |(?P<text>(?:[^"<>(),;\\]|\\.)+)|.""",
+    re.VERBOSE | re.DOTALL,
+)
+_GROUP = re.compile(r"^[^@:\[]*:")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ADDRESS = re.compile(r"(?<![^\s@<>,;\"])[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+# Each pattern above begins where its run begins (the look-behinds) or is bounded: else it were quadratic.
+_SPACE = re.compile(r"\s+")
+
+
+class Address(NamedTuple):
+    """An address in lower case, and the name that was written with it."""
+
+    address: str
+    name: str = ""
+
+
+def unfolded(raw: str) -> str:
+    """One line of it, white space as it was (RFC 5322 §2.2.3)."""
+    return _FOLD.sub("", raw) if "\n" in raw or "\r" in raw else raw
+
+
+def text_of(raw: str) -> str:
+    """An unstructured field as a person reads it: one clean line, encoded words decoded (RFC 2047)."""
+    return one_line(_words(_eight_bit(unfolded(raw))))
+
+
+def _eight_bit(raw: str) -> str:
+    """Bytes that no charset was declared for, which the parser keeps as surrogates."""
+    if raw.isascii():
+        return raw
+    return decode(raw.encode("utf-8", "surrogateescape"))
+
+
+def _words(value: str) -> str:
+    """Decode the encoded words. Those that follow one another are joined before decoding when they have one
+    charset, for many senders split a character between two of them."""
+    if "=?" not in value:
+        return value
+    done: list[str] = []
+    charset, pending, end = "", b"", 0
+    for found in _WORD.finditer(value):
+        gap = value[end : found.start()]
+        follows = end > 0 and not gap.strip()
+        if not follows or found[1].lower() != charset:
+            done.append(decode(pending, charset) if pending else "")
+            pending = b""
+        if not follows:
+            done.append(gap)
+        charset = found[1].lower()
+        pending += _payload(found[2], found[3])
+        end = found.end()
+    done.append(decode(pending, charset) if pending else "")
+    done.append(value[end:])
+    return "".join(done)
+
+
+def _payload(encoding: str, text: str) -> bytes:
+    if encoding in "qQ":
+        return header_decode(text).encode("latin-1", "replace")
+    data = text.encode("ascii", "ignore")
+    try:
+        return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
+    except binascii.Error:
+        return data
+
+
+def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
+    """The mailboxes of an address field (RFC 5322 §3.4), groups opened up, at most `most` of them."""
+    found: list[Address] = []
+    words: list[str] = []
+    angle, comment = None, ""
+    for token in _TOKEN.finditer(_eight_bit(unfolded(raw)) + ","):
+        kind = token.lastgroup
+        if kind == "end":
+            address = _address(words, angle, comment)
+            if address is not None:
+                found.append(address)
+                if len(found) >= most:
+                    break
+            words, angle, comment = [], None, ""
+        elif kind == "angle":
+            angle = token["angle"] if angle is None else angle
+        elif kind == "comment":
+            comment = token["comment"]
+        elif kind == "quoted":
+            words.append(_ESCAPED.sub(r"\1", token["quoted"][1:-1]))
+        else:
+            words.append(token[0])
+    return tuple(found)
+
+
+def _address(words: list[str], angle: str | None, comment: str) -> Address | None:
+    written = _GROUP.sub("", "".join(words), count=1)
+    if angle is not None and "@" in angle:
+        return Address(_bare(angle), _name(written or comment))
+    decoded = one_line(_words(written))
+    found = _ADDRESS.search(decoded)  # some senders encode "Name <address>" as a whole
+    if found is None:
+        return None
+    name = decoded[: found.start()].strip(' <"') or comment
+    return Address(_bare(found[0]), _name(name))
+
+
+def _bare(address: str) -> str:
+    return _SPACE.sub("", one_line(_words(address))).lower()
+
+
+def _name(written: str) -> str:
+    return one_line(_SPACE.sub(" ", _words(written))).strip("\"' ")
+
+
+def ids(raw: str) -> list[str]:
+    """The message ids of a field, without `<>`, in the order written, each once (RFC 5322 §3.6.4)."""
+    value = one_line(_eight_bit(unfolded(raw)))
+    return list(dict.fromkeys(_ID.findall(value) or _BARE_ID.findall(value)))
+
+
+def own_id(raw: str) -> str:
+    """The mail's Message-ID without `<>`; whatever one word stands there, if it is not well formed."""
+    found = ids(raw)
+    if found:
+        return found[0]
+    written = one_line(_eight_bit(unfolded(raw))).strip("<> ")
+    return written if written and not _SPACE.search(written) and len(written) <= 998 else ""
+
+
+def date_of(raw: str) -> datetime | None:
+    """The date in UTC (RFC 5322 §3.3); None when it is none."""
+    try:
+        found = parsedate_to_datetime(unfolded(raw))
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,184 @@
+"""A mailbox that is a folder on this machine, as mail servers and the sandbox fill it (Maildir).
+
+Files are read from `new` and `cur` and never moved, changed or deleted. Maildirs know no UIDs, so ours are
+kept in `ombud-uidlist` beside them: a line with the UIDVALIDITY, then a line a mail with its UID and its
+unique name (the file's name up to the flags). A UID is on the disk before anybody hears of it, so it names
+the same mail for ever. A line that a crash cut short was told to nobody, and is taken away. When the file is
+deleted, a new one gets a new UIDVALIDITY, and all mails are looked at again.
+
+One process at a time may use it; the mailbox's lease sees to that.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.ingest.ports import Fetched, MailboxFailed, Waiting
+
+UIDLIST = "ombud-uidlist"
+LOOK_EVERY = 0.2  # seconds
+SETTLED_AFTER = 2.0
+"""Seconds after which a folder's time stamp is sure to differ at the next change of the folder."""
+
+_FORMAT = "ombud-uidlist-1"
+_Stamp = tuple[int, int]
+
+
+class MaildirMailbox:
+    """See the module; the contract is in services/ingest/ports.py."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._folder = folder
+        self._uidlist = folder / UIDLIST
+        self._uids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._files: dict[str, Path] = {}
+        self._stamp: _Stamp | None = None
+        self._interrupted = threading.Event()
+
+    def open(self) -> int:
+        """Read the UIDs, or begin to keep them."""
+        with self._translated():
+            for part in ("new", "cur"):
+                if not (self._folder / part).is_dir():
+                    raise FileNotFoundError(f"{self._folder} is no Maildir: it has no folder {part}")
+            if not self._uidlist.exists():
+                self._begin()
+            return self._read()
+
+    def new_uids(self, after: int, limit: int) -> list[Waiting]:
+        """See the port."""
+        with self._translated():
+            self._look()
+            above = sorted(uid for uid in self._names if uid > after and self._names[uid] in self._files)
+            return [Waiting(uid, self._size(uid)) for uid in above[:limit]]
+
+    def fetch(self, uids: Sequence[int]) -> list[Fetched]:
+        """See the port."""
+        with self._translated():
+            return [mail for uid in uids if (mail := self._fetched(uid)) is not None]
+
+    def exists(self, uid: int) -> bool:
+        """See the port."""
+        with self._translated():
+            self._stamp = None
+            self._look()
+            return self._names.get(uid) in self._files
+
+    def wait(self, seconds: float) -> None:
+        """Look at the folder every so often."""
+        with self._translated():
+            until = time.monotonic() + seconds
+            while time.monotonic() < until and not self._interrupted.wait(LOOK_EVERY):
+                if self._stamp is None or self._stamp != self._stamped():
+                    return
+
+    def interrupt(self) -> None:
+        """See the port."""
+        self._interrupted.set()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _begin(self) -> None:
+        part = self._uidlist.with_name(UIDLIST + "~")
+        part.write_text(f"{_FORMAT} {int(time.time())}\n")
+        _synced(part)
+        part.replace(self._uidlist)
+        _synced(self._folder)
+
+    def _read(self) -> int:
+        text = self._uidlist.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            os.truncate(self._uidlist, len(whole.encode()))
+        first, *lines = whole.splitlines()
+        form, _, uidvalidity = first.partition(" ")
+        if form != _FORMAT:
+            raise ValueError(f"{self._uidlist} was written by another version: {first[:40]!r}")
+        for line in lines:
+            uid, _, name = line.partition(" ")
+            self._uids[name] = int(uid)
+        self._names = {uid: name for name, uid in self._uids.items()}
+        return int(uidvalidity)
+
+    def _look(self) -> None:
+        """Find the files anew, if the folders changed, and give UIDs to those that have none."""
+        stamp = self._stamped()
+        if self._stamp is not None and stamp == self._stamp:
+            return
+        files = {path.name.partition(":")[0]: path for path in self._paths()}
+        unknown = [name for name in files if name not in self._uids]
+        if unknown:
+            self._number(sorted(unknown, key=lambda name: (_modified(files[name]), name)))
+        self._files = files
+        # A file that comes within the same tick of the clock leaves the stamp as it is: no relying on it yet.
+        settled = time.time_ns() - max(stamp) > SETTLED_AFTER * 1_000_000_000
+        self._stamp = stamp if settled else None
+
+    def _number(self, names: list[str]) -> None:
+        last = max(self._names, default=0)
+        numbered = {last + place: name for place, name in enumerate(names, start=1)}
+        with self._uidlist.open("a") as file:
+            file.writelines(f"{uid} {name}\n" for uid, name in numbered.items())
+            file.flush()
+            os.fsync(file.fileno())
+        self._names |= numbered
+        self._uids |= {name: uid for uid, name in numbered.items()}
+
+    def _paths(self) -> Iterator[Path]:
+        for part in ("new", "cur"):
+            with os.scandir(self._folder / part) as entries:
+                yield from (Path(entry.path) for entry in entries if not entry.name.startswith("."))
+
+    def _stamped(self) -> _Stamp:
+        return (
+            (self._folder / "new").stat().st_mtime_ns,
+            (self._folder / "cur").stat().st_mtime_ns,
+        )
+
+    def _size(self, uid: int) -> int:
+        with suppress(OSError):
+            return self._files[self._names[uid]].stat().st_size
+        return 0
+
+    def _fetched(self, uid: int) -> Fetched | None:
+        """The mail; looked for once more when its file is gone, for its flags are part of the file's name."""
+        for _ in range(2):
+            path = self._files.get(self._names.get(uid, ""))
+            if path is not None:
+                with suppress(OSError):
+                    raw = path.read_bytes()
+                    return Fetched(uid, raw, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            self._stamp = None
+            self._look()
+        return None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            raise MailboxFailed(self._name, "folder", f"its folder cannot be read: {fault}") from fault
+        except ValueError as fault:
+            raise MailboxFailed(self._name, "protocol", f"{fault}: delete the file to begin anew") from fault
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,186 @@
+"""A mail's bytes to what Ombud knows of it. Pure; nothing but `Unreadable` is ever raised, whatever the
+bytes.
+
+The standard library's parser under `compat32`, and our own reading of headers: `policy.default` is six times
+slower and quadratic in address headers (cpython#136063). What is missing is left empty: a mail without From,
+Date or Message-ID is a mail. What is broken is read as far as it goes. What exceeds a limit that guards the
+reader (head, headers, parts, depth) is `Unreadable`; what is only long is cut, and `decisions` says so.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import Compat32
+
+from services.ingest.bodies import Bodies
+from services.ingest.headers import Address, addresses, date_of, ids, own_id, text_of, unfolded
+from services.ingest.settings import Limits
+from shared.domain.errors import Unreadable
+from shared.domain.messages import Attachment
+
+LIMITS = Limits()
+
+# What the standard library raises on hostile mails, besides recursing too deeply.
+_FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
+_LONGEST_PARAMETERS = 8192
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FIELD_START = re.compile(rb"\n(?![ \t])")
+_SPACE = re.compile(r"\s+")
+_IDENTITY = ("message-id", "date", "from", "subject")
+
+
+class _Guarded(Compat32):
+    """As `compat32`, with two differences.
+
+    What describes a part is cut: the library reads parameters in quadratic time. And bytes that no charset
+    was declared for stay in fields as surrogates, for us to decode.
+    """
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        if len(value) > _LONGEST_PARAMETERS and name[:8].lower() == "content-":
+            value = value[:_LONGEST_PARAMETERS]
+        return name, value
+
+    def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 (the library's signature)
+        return value
+
+
+_PARSER = BytesParser(policy=_Guarded())
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMail:
+    """A mail as it is read. Ids are without `<>`; text is clean (services/ingest/text.py).
+
+    `headers`: every field body, raw and unfolded, by name in lower case. `fingerprint`: SHA-256 over what the
+    sender wrote, the same for each delivery of the mail (the headers that relays add are not in it).
+    """
+
+    fingerprint: str
+    headers: dict[str, list[str]]
+    content_type: str
+    message_id: str
+    in_reply_to: list[str]
+    references: list[str]
+    subject: str
+    sender: Address | None
+    reply_to: list[Address]
+    to: list[Address]
+    cc: list[Address]
+    date: datetime | None
+    text: str
+    html: str
+    attachments: list[Attachment]
+    decisions: list[str] = field(default_factory=list)
+
+    def header(self, name: str) -> str:
+        """The first field of this name (lower case), as text; empty when there is none."""
+        found = self.headers.get(name)
+        return text_of(found[0]) if found else ""
+
+    @property
+    def stable_id(self) -> str:
+        """Its Message-ID, or one of ours that is the same at every delivery."""
+        return self.message_id or f"{self.fingerprint[:32]}@no-message-id.invalid"
+
+    def referred(self, most: int) -> list[str]:
+        """The ids that it answers, newest first: In-Reply-To, then References from its end.
+
+        At most `most`, the oldest always among them: it is the one that all mails of the thread share.
+        """
+        newest_first = dict.fromkeys([*self.in_reply_to, *reversed(self.references)])
+        return _but_middle([one for one in newest_first if one != self.message_id], most - 1, 1)
+
+
+def parse(raw: bytes, limits: Limits = LIMITS) -> ParsedMail:
+    """Read a mail. Raises `Unreadable` and nothing else."""
+    head, body = split(raw)
+    _check(raw, head, limits)
+    try:
+        return _read(_PARSER.parsebytes(raw), body, limits)
+    except RecursionError as fault:
+        raise Unreadable("its parts or comments are nested too deeply") from fault
+    except _FAULTS as fault:
+        raise Unreadable(f"it cannot be parsed: {type(fault).__name__}") from fault
+
+
+def split(raw: bytes) -> tuple[bytes, bytes]:
+    """Head and body, the empty line between them left out (RFC 5322 §2.1)."""
+    end = _HEAD_END.search(raw)
+    return (raw, b"") if end is None else (raw[: end.start()], raw[end.end() :])
+
+
+def _check(raw: bytes, head: bytes, limits: Limits) -> None:
+    if len(raw) > limits.mail_bytes:
+        raise Unreadable(f"it has {len(raw)} bytes, more than the limit mail_bytes={limits.mail_bytes}")
+    if len(head) > limits.head_bytes:
+        raise Unreadable(
+            f"its head has {len(head)} bytes, more than the limit head_bytes={limits.head_bytes}"
+        )
+    fields = head.count(b"\n") + 1
+    if fields > limits.headers:
+        fields = len(_FIELD_START.findall(head)) + 1
+    if fields > limits.headers:
+        raise Unreadable(f"it has {fields} header fields, more than the limit headers={limits.headers}")
+
+
+def _read(message: "Message[str, str]", body: bytes, limits: Limits) -> ParsedMail:
+    headers: dict[str, list[str]] = {}
+    for name, value in message.raw_items():
+        headers.setdefault(name.lower(), []).append(unfolded(str(value)))
+    bodies = Bodies(limits)
+    bodies.walk(message)
+    text, html = bodies.text_and_html()
+    return ParsedMail(
+        fingerprint=_fingerprint(headers, body),
+        headers=headers,
+        content_type=message.get_content_type(),
+        message_id=own_id(_first(headers, "message-id")),
+        in_reply_to=_but_middle(ids(_first(headers, "in-reply-to")), 1, limits.references - 1),
+        references=_but_middle(ids(_first(headers, "references")), 1, limits.references - 1),
+        subject=text_of(_first(headers, "subject")),
+        sender=_sender(headers),
+        reply_to=_addresses(headers, "reply-to", limits),
+        to=_addresses(headers, "to", limits),
+        cc=_addresses(headers, "cc", limits),
+        date=date_of(_first(headers, "date")),
+        text=text,
+        html=html,
+        attachments=bodies.attachments,
+        decisions=bodies.decisions,
+    )
+
+
+def _first(headers: dict[str, list[str]], name: str) -> str:
+    found = headers.get(name)
+    return found[0] if found else ""
+
+
+def _addresses(headers: dict[str, list[str]], name: str, limits: Limits) -> list[Address]:
+    found = headers.get(name)
+    return list(addresses(",".join(found), limits.addresses)) if found else []
+
+
+def _but_middle(found: list[str], first: int, last: int) -> list[str]:
+    return found if len(found) <= first + last else [*found[:first], *found[len(found) - last :]]
+
+
+def _sender(headers: dict[str, list[str]]) -> Address | None:
+    """Who wrote it: From, else what comes nearest to it."""
+    for name in ("from", "sender", "reply-to", "return-path"):
+        found = addresses(_first(headers, name), 1)
+        if found:
+            return found[0]
+    return None
+
+
+def _fingerprint(headers: dict[str, list[str]], body: bytes) -> str:
+    identity = [_SPACE.sub(" ", _first(headers, name)).strip() for name in _IDENTITY]
+    hashed = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
+    hashed.update(b"\0")
+    hashed.update(body.replace(b"\r\n", b"\n").rstrip(b"\n"))
+    return hashed.hexdigest()

@@ -1,0 +1,141 @@
+"""Reading a mailbox over one connection: fetch, publish, move the cursor, wait for more.
+
+The next batch is fetched while the one before is published, and no further ahead. The cursor moves over a
+batch only when the bus has it, so whatever dies, what was not published is fetched again. A mail that is
+gone, too large, or cannot be fetched is written into the ledger before the cursor passes it.
+
+Raises `MailboxFailed` when the connection is of no more use, `Conflict` when another process reads the
+mailbox.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from services.ingest.batches import Care, batches
+from services.ingest.cursor import MailboxCursor
+from services.ingest.ports import Mailbox, MailboxFailed, Waiting
+from services.ingest.publish import Outgoing, note_unfetched, outgoing, publish
+from services.ingest.settings import IngestSettings
+from shared import metrics
+from shared.domain.ledger import Outcome
+from shared.runtime.service import Platform
+
+BATCHES_LOOKED_AHEAD = 20
+
+Call = Callable[..., Awaitable[Any]]
+"""Makes a blocking call of the mailbox on the mailbox's own thread."""
+
+log = structlog.get_logger()
+
+
+class Reading:
+    """See the module. `progress` is called whenever the mailbox was looked into with success."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        settings: IngestSettings,
+        name: str,
+        mailbox: Mailbox,
+        call: Call,
+        care: Care,
+        progress: Callable[[], None],
+    ) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._name = name
+        self._mailbox = mailbox
+        self._call = call
+        self._care = care
+        self._progress = progress
+        self._uidvalidity = 0
+
+    async def run(self) -> None:
+        """Read until something fails or the caller is cancelled."""
+        self._uidvalidity = await self._call(self._mailbox.open)
+        cursor = await MailboxCursor.take(self._platform.stores.cursors, self._name, self._uidvalidity)
+        log.info("mailbox.opened", mailbox=self._name, uidvalidity=self._uidvalidity, after=cursor.uid)
+        ahead = self._settings.batch * BATCHES_LOOKED_AHEAD
+        while True:
+            waiting: list[Waiting] = await self._call(self._mailbox.new_uids, cursor.uid, ahead)
+            self._progress()
+            if waiting:
+                await self._take(waiting, cursor)
+            else:
+                await self._call(self._mailbox.wait, self._settings.poll_seconds)
+
+    async def _take(self, waiting: Sequence[Waiting], cursor: MailboxCursor) -> None:
+        publishing: asyncio.Task[None] | None = None
+        try:
+            for batch in batches(waiting, self._care.most, self._settings.batch_bytes):
+                mails = await self._fetched(batch)
+                if publishing is not None:
+                    await publishing
+                publishing = asyncio.create_task(self._published(mails, batch[-1].uid, cursor))
+            if publishing is not None:
+                await publishing
+        finally:
+            await _ended(publishing)
+
+    async def _published(self, mails: list[Outgoing], up_to: int, cursor: MailboxCursor) -> None:
+        await publish(self._platform, mails)
+        await cursor.move(up_to)
+        metrics.MAIL_SEEN.labels(self._name).inc(len(mails))
+        self._progress()
+
+    async def _fetched(self, batch: Sequence[Waiting]) -> list[Outgoing]:
+        wanted = [mail.uid for mail in batch if not await self._given_up(mail)]
+        try:
+            mails: list[Outgoing] = await self._call(self._fetch, wanted)
+        except MailboxFailed:
+            self._care.failed(wanted)
+            raise
+        given = {mail.fetched.uid for mail in mails}
+        for uid in wanted:
+            if uid not in given:
+                await self._missing(uid)
+        self._care.settled(wanted)
+        return mails
+
+    def _fetch(self, uids: Sequence[int]) -> list[Outgoing]:
+        """On the mailbox's thread."""
+        if not uids:
+            return []
+        now = self._platform.clock.now()
+        return [outgoing(self._name, self._uidvalidity, mail, now) for mail in self._mailbox.fetch(uids)]
+
+    async def _given_up(self, mail: Waiting) -> bool:
+        limit = self._settings.limits.mail_bytes
+        if mail.size > limit:
+            reason = f"it has {mail.size} bytes, more than the limit mail_bytes={limit}: it was not fetched"
+        elif self._care.hopeless(mail.uid):
+            reason = f"the mailbox did not give it, {self._settings.fetch_tries} times"
+        else:
+            return False
+        log.warning("mailbox.mail_given_up", mailbox=self._name, uid=mail.uid, reason=reason)
+        await self._note(mail.uid, Outcome.QUARANTINED, reason)
+        self._care.settled([mail.uid])
+        return True
+
+    async def _missing(self, uid: int) -> None:
+        if await self._call(self._mailbox.exists, uid):
+            self._care.failed([uid])
+            raise MailboxFailed(
+                self._name, "protocol", f"it lists the mail with UID {uid} but does not give it"
+            )
+        await self._note(uid, Outcome.IGNORED, "it was removed from the mailbox before it could be fetched")
+
+    async def _note(self, uid: int, outcome: Outcome, reason: str) -> None:
+        await note_unfetched(self._platform, self._name, self._uidvalidity, uid, outcome, reason)
+
+
+async def _ended(task: "asyncio.Task[None] | None") -> None:
+    """Cancel what still runs and wait for its end; its own failure is told by whoever awaited it first."""
+    if task is not None and not task.done():
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,32 @@
+"""Ingest as a process runs it: a collector for each mailbox, and intake."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from services.ingest.collect import Collector
+from services.ingest.handlers import Intake
+from services.ingest.mailboxes import open_mailbox
+from services.ingest.settings import IngestSettings
+from shared.domain.events import MAIL_TOPIC
+from shared.runtime.service import Platform, Reader, Service
+from shared.runtime.settings import MailboxSettings
+
+
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+    """Bind the handlers to the configured mailboxes. Raises `Refused` for one that has no place."""
+    own: IngestSettings = settings.ingest
+    mailboxes: dict[str, MailboxSettings] = settings.mailboxes
+    for name, mailbox in mailboxes.items():
+        open_mailbox(name, mailbox, own)
+    intake = Intake(platform, own, [mailbox.address.lower() for mailbox in mailboxes.values()])
+    collectors = {
+        name: Collector(platform, own, name, partial(open_mailbox, name, mailbox, own))
+        for name, mailbox in mailboxes.items()
+    }
+    return Service(
+        "ingest",
+        readers=[Reader(MAIL_TOPIC, "intake", intake.handle)],
+        tasks={f"mailbox {name}": collector.run for name, collector in collectors.items()},
+        pings={f"mailbox {name}": collector.ping for name, collector in collectors.items()},
+    )

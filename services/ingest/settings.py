@@ -1,0 +1,48 @@
+"""Settings of ingest: how mailboxes are read, and how much of one mail is taken in."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.runtime.settings import Section
+
+MIB = 1024 * 1024
+
+
+class Limits(Section):
+    """What one mail may hold. Beyond a limit it is quarantined, or its ticket says what was left out."""
+
+    mail_bytes: int = Field(default=50 * MIB, ge=1024, description="a larger mail is quarantined unfetched")
+    head_bytes: int = Field(default=256 * 1024, ge=1024, description="all headers of a mail together")
+    headers: int = Field(default=1000, ge=10, description="header fields of a mail")
+    parts: int = Field(default=500, ge=1, description="MIME parts, all levels together")
+    depth: int = Field(default=20, ge=1, description="MIME parts within one another")
+    addresses: int = Field(default=500, ge=1, description="kept of one address header, the rest is left out")
+    references: int = Field(
+        default=50, ge=1, description="ids of References that are looked at, newest first"
+    )
+    text_chars: int = Field(default=512 * 1024, ge=1024, description="kept of the text and of the HTML")
+
+
+class IngestSettings(Section):
+    """Reading mailboxes, and making tickets of mails."""
+
+    poll_seconds: float = Field(
+        default=30.0, gt=0, le=540, description="look for mail at least so often, IDLE or not"
+    )
+    connect_seconds: float = Field(default=10.0, gt=0, description="patience when connecting to a server")
+    answer_seconds: float = Field(default=60.0, gt=0, description="patience for a server's answer")
+    batch: int = Field(default=200, ge=1, le=1000, description="mails fetched and published at a time")
+    batch_bytes: int = Field(default=16 * MIB, ge=1024, description="bytes at a time, if not of one mail")
+    fetch_tries: int = Field(
+        default=5, ge=1, description="tries of a mail before it is quarantined unfetched"
+    )
+    lease_seconds: float = Field(
+        default=30.0, ge=1, description="after so long another process takes a dead one's mailboxes"
+    )
+    retry_first: float = Field(default=1.0, gt=0, description="seconds before a lost mailbox is tried again")
+    retry_longest: float = Field(default=60.0, gt=0, le=60, description="seconds at most between two tries")
+    subject_reference: Literal["participants", "off"] = Field(
+        default="participants", description="whether [#10042] in a subject leads a participant to the ticket"
+    )
+    limits: Limits = Limits()

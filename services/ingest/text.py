@@ -1,0 +1,88 @@
+"""Bytes to text, whatever the mail claims about them; the text is fit for every store.
+
+Never raises. Mails name charsets wrongly, so: what the declared name is known to mean, strictly; then UTF-8,
+strictly; then Windows-1252, with U+FFFD for what has no meaning. Clean text holds no NUL, no lone surrogate
+(neither can be stored as JSON or in a database) and only `\\n` at line ends.
+"""
+
+import codecs
+import re
+from functools import lru_cache
+
+# A label on the left is sent for text in the wider charset on the right (WHATWG Encoding Standard §4.2).
+_MEANT = {
+    "ascii": "utf-8",
+    "us-ascii": "utf-8",
+    "ansi_x3.4-1968": "utf-8",
+    "unknown-8bit": "utf-8",
+    "8bit": "utf-8",
+    "utf8mb4": "utf-8",
+    "unicode-1-1-utf-7": "utf-7",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "cp936": "gb18030",
+    "iso-8859-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "iso-8859-8-i": "iso-8859-8",
+    "iso-8859-9": "cp1254",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "x-sjis": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "ks_c_5601": "cp949",
+    "euc-kr": "cp949",
+    "big5": "big5hkscs",
+    "x-mac-roman": "mac_roman",
+    "macintosh": "mac_roman",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+}
+
+# Codecs that are no charset of a mail; punycode takes quadratic time, unicode_escape writes what it likes.
+_REFUSED = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+
+
+@lru_cache(maxsize=512)
+def codec_for(label: str) -> str | None:
+    """The name of the codec that a charset label means; None when it means none that we use."""
+    name = label.strip().strip("\"'").lower()
+    name = _MEANT.get(name, name)
+    try:
+        found = codecs.lookup(name).name.replace("-", "_")
+        "".encode(name)  # refuses rot13, base64 and the other codecs that do not make text of bytes
+    except (LookupError, ValueError):
+        return None
+    return None if found in _REFUSED else name
+
+
+def decode(data: bytes, label: str | None = None) -> str:
+    """`data` as text; see the module. Not yet clean."""
+    for name in (codec_for(label or "us-ascii"), "utf-8"):
+        if name is not None:
+            try:
+                return data.decode(name)
+            except ValueError:
+                continue
+    return data.decode("cp1252", "replace")
+
+
+def clean(text: str) -> str:
+    """Text that every store takes, with `\\n` at line ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        text = text.replace("\0", "")
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Clean text of one line: control characters, line ends among them, become one space (RFC 5322 §2.2)."""
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", _SURROGATE.sub("\ufffd", text))
+    return text.strip()

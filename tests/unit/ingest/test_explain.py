@@ -1,0 +1,39 @@
+"""What `ombud explain` says of a mail."""
+
+import json
+
+from services.ingest.explain import explain
+from services.ingest.settings import Limits
+from tests.unit.ingest.mails import answer, mail
+
+
+def test_a_mail_is_told_field_by_field() -> None:
+    told = explain(answer("two@x", "one@x", sender="Ada <ada@example.org>"), "a.eml")
+
+    assert told["ok"] is True
+    assert told["file"] == "a.eml"
+    assert told["message_id"] == "two@x"
+    assert told["in_reply_to"] == "one@x"
+    assert told["from"] == {"name": "Ada", "address": "ada@example.org"}
+    assert told["body_text"] == "It burns.\nPlease help."
+    assert told["kind"] == "message"
+    assert told["may_auto_respond"] is True
+    json.dumps(told)
+
+
+def test_a_mail_that_would_be_quarantined_is_not_ok_and_says_why() -> None:
+    told = explain(mail(body="x" * 5000), "big.eml", Limits(mail_bytes=2000))
+
+    assert told["ok"] is False
+    assert "mail_bytes" in told["error"]
+
+
+def test_every_name_is_always_there() -> None:
+    assert list(explain(mail(), "a")) == list(explain(mail(), "b", Limits(headers=10, head_bytes=1024)))
+    assert set(explain(b"", "empty")) == set(explain(mail(body="x" * 5000), "big", Limits(mail_bytes=2000)))
+
+
+def test_a_bounce_is_called_one() -> None:
+    told = explain(mail(headers={"Content-Type": "multipart/report; report-type=delivery-status"}), "b.eml")
+
+    assert (told["is_bounce"], told["is_auto_generated"], told["is_auto_reply"]) == (True, True, False)

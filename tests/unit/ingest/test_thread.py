@@ -1,0 +1,152 @@
+"""Which ticket a mail belongs to."""
+
+from datetime import timedelta
+
+import pytest
+
+from services.ingest.parsing import parse
+from services.ingest.thread import Decision, Known, Link, decide, links_of, number_in
+from shared.domain.cause import Cause
+from shared.domain.ids import thread_id_for
+from shared.domain.status import Status
+from shared.domain.ticket import Contact, Participant, Ticket
+from shared.stores.collections import ThreadId
+from tests.unit.ingest.mails import RECEIVED, answer
+
+CUSTOMER, COLLEAGUE, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"
+NO_ID = ["opened: no id of a ticket is known in it"]
+
+
+def ticket(name: str = "tkt_1", number: int = 10_042) -> Ticket:
+    return Ticket.open(
+        name,
+        number,
+        mailbox="support",
+        subject="Fire",
+        channel="mail",
+        customer=Contact(address=CUSTOMER),
+        message_id="msg_1",
+        may_auto_respond=True,
+        cause=Cause(key="ingest:msg_1", actor="customer:ada@example.org", at=RECEIVED),
+        participants=[Participant(address=COLLEAGUE, confirmed=True)],
+    )
+
+
+def known(one: Ticket | None, *, quoted: bool = True, ours: bool = False, written_to: str = "") -> Known:
+    """A mail with one link, to this ticket or to one that does not exist yet."""
+    link = Link("a@x", one.id if one else "tkt_new", quoted, ours)
+    return Known([link], {one.id: one} if one else {}, [written_to])
+
+
+def told(sender: str, about: Known, *, automatic: bool = False) -> Decision:
+    return decide(sender, automatic, RECEIVED, about)
+
+
+@pytest.mark.parametrize("sender", [CUSTOMER, COLLEAGUE])
+def test_the_customer_and_a_confirmed_participant_join(sender: str) -> None:
+    found = told(sender, known(ticket()))
+
+    assert found == Decision("tkt_1", False, ["matched by In-Reply-To or References <a@x>"])
+
+
+def test_a_stranger_who_only_quotes_an_id_opens_a_ticket_that_claims_to_belong() -> None:
+    found = told(STRANGER, known(ticket()))
+
+    assert (found.ticket_id, found.opens, found.claims_to_belong_to) == (None, True, "tkt_1")
+
+
+def test_a_stranger_who_was_written_to_on_the_ticket_joins() -> None:
+    assert told(STRANGER, known(ticket(), written_to="tkt_1")).ticket_id == "tkt_1"
+
+
+def test_a_bounce_of_a_letter_of_ours_joins_whoever_sends_it() -> None:
+    assert told("mailer-daemon@example.net", known(ticket(), ours=True), automatic=True).ticket_id == "tkt_1"
+
+
+def test_an_automatic_mail_of_a_stranger_does_not_join_by_a_customer_s_id() -> None:
+    assert told(STRANGER, known(ticket()), automatic=True).ticket_id is None
+
+
+def test_a_person_who_is_a_stranger_does_not_join_by_a_letter_s_id_alone() -> None:
+    assert told(STRANGER, known(ticket(), ours=True)).ticket_id is None
+
+
+def test_a_ticket_that_was_claimed_but_not_opened_yet_is_opened_by_whoever_comes() -> None:
+    found = told(STRANGER, known(None))
+
+    assert (found.ticket_id, found.opens) == ("tkt_new", True)
+
+
+def test_a_stranger_s_own_id_that_others_referred_to_claims_nothing() -> None:
+    assert told(STRANGER, known(ticket(), quoted=False)) == Decision(None, True, NO_ID)
+
+
+def test_the_newest_link_that_the_sender_takes_part_in_decides() -> None:
+    theirs, other = ticket("tkt_1"), ticket("tkt_2", 10_043)
+    other.customer_address, other.participants = "x@example.org", []
+    links = [Link("new@x", "tkt_2", True, False), Link("old@x", "tkt_1", True, False)]
+
+    assert told(CUSTOMER, Known(links, {"tkt_1": theirs, "tkt_2": other})).ticket_id == "tkt_1"
+
+
+@pytest.mark.parametrize(("days", "opens"), [(13, False), (15, True)])
+def test_a_reply_to_a_ticket_closed_for_long_opens_one_that_follows_it_up(days: int, opens: bool) -> None:
+    closed = ticket()
+    closed.change_status(Status.CLOSED, Cause(key="x", actor="user:a", at=RECEIVED - timedelta(days=days)))
+    found = told(CUSTOMER, known(closed))
+
+    assert (found.opens, found.follow_up_of) == (opens, "tkt_1" if opens else None)
+
+
+def test_an_automatic_reply_to_a_ticket_closed_for_long_is_noted_there() -> None:
+    closed = ticket()
+    closed.change_status(Status.CLOSED, Cause(key="x", actor="user:a", at=RECEIVED - timedelta(days=99)))
+
+    assert told(CUSTOMER, known(closed), automatic=True).ticket_id == "tkt_1"
+
+
+def test_a_number_in_the_subject_leads_a_participant_to_the_ticket() -> None:
+    assert told(CUSTOMER, Known(numbered=ticket())).ticket_id == "tkt_1"
+
+
+def test_a_number_in_the_subject_gives_a_stranger_no_more_than_a_claim() -> None:
+    found = told(STRANGER, Known(numbered=ticket()))
+
+    assert (found.ticket_id, found.claims_to_belong_to) == (None, "tkt_1")
+
+
+def test_a_mail_that_nothing_is_known_of_opens_a_ticket() -> None:
+    assert told(CUSTOMER, Known()) == Decision(None, True, NO_ID)
+
+
+@pytest.mark.parametrize(
+    ("subject", "number"),
+    [
+        ("Re: [#10042] Fire", 10_042),
+        ("#10042", None),
+        ("[#]", None),
+        ("[#1] [#2]", 1),
+        ("[#" + "9" * 99 + "]", None),
+    ],
+)
+def test_only_a_number_in_brackets_names_a_ticket(subject: str, number: int | None) -> None:
+    assert number_in(subject) == number
+
+
+def noted(message_id: str, ticket_id: str, *, carried: bool, message: str = "") -> dict[str, ThreadId]:
+    name = thread_id_for(message_id)
+    return {name: ThreadId(id=name, ticket_id=ticket_id, carried=carried, message=message)}
+
+
+def test_links_are_the_known_ids_newest_first_and_say_which_are_ours() -> None:
+    stored = noted("a@x", "tkt_1", carried=True) | noted("c@x", "tkt_2", carried=True, message="msg_c")
+    links = links_of(parse(answer("d@x", "a@x", "b@x", "c@x")), 10, stored)
+
+    assert links == [Link("c@x", "tkt_2", True, False), Link("a@x", "tkt_1", True, True)]
+
+
+def test_the_own_id_is_a_link_while_only_answers_to_it_are_known() -> None:
+    mail = parse(answer("d@x", "unknown@x"))
+
+    assert links_of(mail, 10, noted("d@x", "tkt_1", carried=False)) == [Link("d@x", "tkt_1", False, False)]
+    assert links_of(mail, 10, noted("d@x", "tkt_1", carried=True, message="msg_other")) == []

@@ -4,6 +4,7 @@ It opens nothing and runs no tasks: the process that serves it does (a consumer 
 lifespan would die while the app still answers). Errors are problem documents everywhere; see `problems.py`.
 """
 
+from functools import cache
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -22,19 +23,26 @@ from shared.runtime.service import Platform
 ROUTERS = (tickets.router, changes.router, mail.router, overview.router)
 
 
+ROUTES = [route for router in ROUTERS for route in router.routes]
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document; made once a process, for it takes a good part of a second."""
+    return document(ROUTES)
+
+
 class ApiApp(FastAPI):
     """FastAPI with our OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = document(self)
-        return self.openapi_schema
+        """The document; not to be changed."""
+        return openapi_document()
 
 
 def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
     """The app on this platform. The projection it refreshes is `app.state.api.projection`."""
-    app = bare_app()
+    app = _bare_app()
     keys = Keys(platform.stores, platform.clock, settings.api.key_cache_seconds)
     app.state.api = Api(
         platform=platform,
@@ -47,12 +55,11 @@ def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
     app.add_middleware(Authenticated, keys=keys)
     app.add_middleware(BodyLimit, limit=settings.api.body_limit)
     app.add_middleware(Observed)
-    app.openapi()  # now, not in the middle of somebody's request
+    openapi_document()  # now, not in the middle of somebody's request
     return app
 
 
-def bare_app() -> ApiApp:
-    """The routes alone: what the OpenAPI document is made from."""
+def _bare_app() -> ApiApp:
     app = ApiApp(
         title="Ombud",
         docs_url=None,  # FastAPI's own page loads its scripts from a CDN
@@ -63,5 +70,5 @@ def bare_app() -> ApiApp:
     for router in ROUTERS:
         app.include_router(router)
     docs.install(app)
-    problems.install(app, [route for router in ROUTERS for route in router.routes])
+    problems.install(app, ROUTES)
     return app

@@ -1,10 +1,10 @@
 """The OpenAPI document, and how routes describe their answers in it: problems with examples, headers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
 
 from services.api.problems import KINDS, MEDIA_TYPE, Kind, Problem
 
@@ -57,13 +57,13 @@ def bytes_of(media_type: str) -> dict[str, Any]:
     return {"description": "The bytes as they came", "content": content} | headers("Content-Disposition")
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The document for this app's routes."""
+def document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """The document for these routes."""
     made = get_openapi(
         title="Ombud",
         version=VERSION,
         description=_ABOUT,
-        routes=app.routes,
+        routes=routes,
         tags=_TAGS,
         servers=[{"url": "/", "description": "where this document came from"}],
     )

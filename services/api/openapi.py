@@ -6,14 +6,14 @@ python -m services.api.openapi        writes docs/openapi.json
 import json
 from pathlib import Path
 
-from services.api.app import bare_app
+from services.api.app import openapi_document
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def rendered() -> str:
     """The document as it is committed."""
-    return json.dumps(bare_app().openapi(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

@@ -137,18 +137,20 @@ async def test_only_a_digest_of_the_secret_is_stored(house: House) -> None:
 
 
 async def test_keys_are_listed_oldest_first_with_the_revoked_ones(house: House) -> None:
-    stores, clock = house.platform.stores, house.platform.clock
+    stores, clock = house.platform.stores, FakeClock()
     for number in range(3):
         await create_key(stores, clock, f"key {number}", [READ])
+        await clock.advance(1.0)
+    _, middle, *_ = await list_keys(stores)
+    await revoke_key(stores, clock, middle.id)
+    await clock.advance(1.0)
+
+    again = await revoke_key(stores, clock, middle.id)
+
     listed = await list_keys(stores)
-    await revoke_key(stores, clock, listed[-1].id)
-    revoked_at = (await list_keys(stores))[-1].revoked_at
-
-    await revoke_key(stores, clock, listed[-1].id)
-
-    again = await list_keys(stores)
-    assert [key.name for key in again] == ["tests", "key 0", "key 1", "key 2"]
-    assert again[-1].revoked_at == revoked_at is not None
+    assert [key.name for key in listed] == ["key 0", "key 1", "key 2", "tests"]
+    assert [key.revoked_at is None for key in listed] == [True, False, True, True]
+    assert listed[1].revoked_at == again.revoked_at != clock.now()
 
 
 async def test_a_key_needs_a_known_scope_and_a_printable_name(house: House) -> None:

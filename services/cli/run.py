@@ -89,8 +89,10 @@ async def _key(platform: Platform, data: Path) -> str:
     kept = data / KEY_FILE
     if not kept.exists():
         made = await create_key(platform.stores, platform.clock, "local", ["*"])
-        kept.touch(mode=0o600)
-        kept.write_text(made)
+        part = kept.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(made)
+        part.replace(kept)
     return kept.read_text().strip()
 
 

@@ -1,9 +1,10 @@
 """What `ombud run` prints: first how to reach it, then each step of each mail, as it happens.
 
-A consumer group of its own reads both topics, so what is printed is what happened, also to mails that came
+Nothing is printed before that first line. A consumer group of its own reads both topics, so what is printed is what happened, also to mails that came
 while nobody watched.
 """
 
+import asyncio
 import sys
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -21,9 +22,11 @@ class Steps:
 
     def __init__(self, *, json: bool) -> None:
         self._json = json
+        self._ready = asyncio.Event()
 
     def ready(self, told: dict[str, Any]) -> None:
         """Print the first line."""
+        self._ready.set()
         if self._json:
             say_json(told)
             return
@@ -56,6 +59,7 @@ class Steps:
         )
 
     async def _mail(self, record: Record) -> None:
+        await self._ready.wait()
         mail = MailFetched.parse(record.headers, record.value)
         size = "by reference" if mail.raw is None else f"{len(mail.raw)} bytes"
         self._say(
@@ -69,6 +73,7 @@ class Steps:
         )
 
     async def _event(self, record: Record) -> None:
+        await self._ready.wait()
         kind = record.headers.get("ce_type", "")
         event = events.parse_event(kind, record.value)
         if event is not None:

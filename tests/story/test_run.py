@@ -55,7 +55,7 @@ async def test_a_mail_that_is_sent_becomes_a_ticket_and_is_answered(tmp_path: Pa
         found = await ticket(running, "Question alpha")
         await eventually(lambda: "alpha@example.org" in [one["X-Envelope-To"] for one in running.letters()])
 
-        assert said == [f"delivered {tmp_path / 'mail-0.eml'} (183 bytes)"]
+        assert said == [f"delivered {tmp_path / 'mail-0.eml'} (179 bytes)"]
         assert found["mailbox"] == "support"
 
 

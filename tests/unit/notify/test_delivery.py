@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from shared.adapters.sqlite_file import SqliteFile
 from shared.domain.errors import Unavailable
 from shared.domain.letters import Letter, LetterState
 from shared.domain.ticket import Contact
-from shared.stores.collections import COLLECTIONS
+from shared.stores.collections import COLLECTIONS, LETTERS
+from shared.stores.store import PublishingStore
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.helpers import eventually, free_port
@@ -430,6 +432,33 @@ async def impatient(folder: Path) -> AsyncIterator[tuple[Stores, sqlite3.Connect
         await documents.prepare(COLLECTIONS)
         with closing(sqlite3.connect(path, isolation_level=None)) as lock:
             yield Stores.over(documents, Published()), lock
+
+
+class Lossy(PublishingStore[Letter]):
+    """A store whose answer to one save is lost, as the port allows: it was made, its caller cannot know."""
+
+    def __init__(self, stores: Stores, published: Published, losing: LetterState) -> None:
+        super().__init__(stores.documents, LETTERS, published)
+        self._losing: LetterState | None = losing
+
+    async def save(self, document: Letter, if_version: int) -> None:
+        await super().save(document, if_version)
+        if document.state is self._losing:
+            self._losing = None
+            raise Unavailable("store", "its answer was lost")
+
+
+@pytest.mark.parametrize("losing", [LetterState.SENDING, LetterState.SENT])
+async def test_a_save_whose_answer_was_lost_neither_loses_nor_doubles_an_automatic_letter(
+    stores: Stores, published: Published, losing: LetterState
+) -> None:
+    lossy = replace(stores, letters=Lossy(stores, published, losing))
+    async with ScriptedSmtp() as relay:
+        await stores.letters.add(automatic())
+        async with delivering(lossy, relay.address):
+            await eventually(lambda: in_state(stores, LetterState.SENT, "1"))
+
+        assert len(relay.received) == 1
 
 
 def told(logs: list[Any], event: str) -> bool:

@@ -1,5 +1,6 @@
 """What notify writes down when something happened, once however often it is told."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from shared.domain.letters import Letter, LetterState
 from shared.domain.messages import Direction, Message
 from shared.domain.received import Received
 from shared.domain.ticket import Contact, Ticket
+from shared.runtime.settings import MailboxSettings
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.unit.notify.conftest import Published
@@ -34,7 +36,11 @@ TEMPLATES = Templates()
 
 
 def handlers_on(
-    stores: Stores, clock: FakeClock | None = None, settings: NotifySettings = QUICK, lead: str = LEAD
+    stores: Stores,
+    clock: FakeClock | None = None,
+    settings: NotifySettings = QUICK,
+    lead: str = LEAD,
+    mailboxes: Mapping[str, MailboxSettings] = MAILBOXES,
 ) -> NotifyHandlers:
     """The handlers over a delivery that does not run: letters stay as they were written."""
     clock = clock or FakeClock(NOW)
@@ -42,7 +48,7 @@ def handlers_on(
     return NotifyHandlers(
         stores,
         clock,
-        Composer(TEMPLATES, MAILBOXES),
+        Composer(TEMPLATES, mailboxes),
         Brake(stores.documents, settings),
         Deliverer(stores.letters, mailer, clock, settings, SECRET),
         ours=[mailbox.address for mailbox in MAILBOXES.values()],
@@ -244,6 +250,15 @@ async def test_hearing_everything_again_changes_nothing(stores: Stores, publishe
     assert sorted(one.model_dump_json() for one in await all_letters(stores)) == before
 
 
+async def test_a_letter_that_is_written_is_not_decided_again(stores: Stores, published: Published) -> None:
+    await ticket_in(stores)
+    await tell(handlers_on(stores), published)
+    await stores.messages.collection.delete("msg_1")
+
+    await tell(handlers_on(stores, mailboxes={}), published)
+    assert len(await all_letters(stores)) == 1
+
+
 async def test_a_letter_has_the_same_id_and_message_id_in_every_process(
     stores: Stores, published: Published
 ) -> None:
@@ -368,6 +383,14 @@ async def test_letters_on_one_ticket_are_counted_too(stores: Stores, published: 
         for n in range(6)
     ]
     assert reasons == [""] * 5 + ["brake: more than 5 automatic letters on this ticket in ten minutes"]
+
+
+async def test_a_letter_counts_once_for_the_brake_however_often_its_event_comes(stores: Stores) -> None:
+    brake = Brake(stores.documents, QUICK)
+    wanted = Wanted(Kind.ACKNOWLEDGEMENT, Contact(address="ada@customer.example"), automatic=True)
+
+    assert [await brake.holds("let_1", wanted, "tkt_1", NOW) for _ in range(12)] == [""] * 12
+    assert await brake.holds("let_2", wanted, "tkt_2", NOW) == ""
 
 
 async def test_agents_replies_know_no_brake(stores: Stores, published: Published) -> None:

@@ -1,28 +1,36 @@
 """The blobs port on the embedded file; the promises are those of shared/ports/blobs.py.
 
-A blob is a row with its digest and pieces of at most 256 KiB. A small one is written by one statement of the
-group commit; a larger one piece by piece under a row without a digest, which nobody can see, and becomes
-visible by getting its digest at the end. Then memory holds one piece, however large the blob is.
+A blob lies in pieces of 256 KiB. A small one is stored in one transaction; a large one piece by piece under
+a number of its own, and it gets its digest, by which alone it can be found, in the last transaction. When
+others have stored the same bytes meanwhile, its pieces are removed again.
 
-On failure: a writer that fails or is cancelled removes its pieces; those of a process that was killed are
-removed by the next long write, once they are older than `ABANDONED_AFTER`.
+On failure: a stream that raises or is cancelled has its pieces removed. Those of a process that was killed
+are removed by a later large put, once they are a day old. See `sqlite_file.py` for the file's own failures.
 """
 
 import asyncio
 import hashlib
 import sqlite3
 import time
-from collections.abc import AsyncIterable, AsyncIterator
-from functools import partial
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from contextlib import aclosing
+
+import structlog
 
 from shared.adapters.sqlite_file import SqliteFile
-from shared.domain.errors import NotFound
+from shared.domain.errors import NotFound, Unavailable, Unreadable
 from shared.domain.ids import digest as digest_of
 
 PIECE = 256 * 1024
-"""Bytes of a piece."""
-ABANDONED_AFTER = 24 * 3600
-"""Seconds after which a blob that was begun and never finished is taken for abandoned."""
+"""Bytes in a piece."""
+
+SMALL = 4 * PIECE
+"""Up to this many bytes are stored in one transaction."""
+
+ABANDONED_SECONDS = 24 * 3600
+"""An unfinished blob that is so old has lost its writer."""
+
+log = structlog.get_logger()
 
 
 class SqliteBlobs:
@@ -32,103 +40,136 @@ class SqliteBlobs:
         self._file = file
 
     async def put(self, data: bytes) -> str:
-        """Store `data` and return its digest, once it is durable."""
-        digest = digest_of(data)
-        if len(data) <= PIECE:
-            await self._file.write(partial(_put_whole, digest=digest, data=data))
-            return digest
-        return await self.put_stream(_pieces_of(data))
+        """Store `data` and return its digest, once it is durable. Raises `Unavailable`."""
+        if len(data) <= SMALL:
+            name = digest_of(data)
+            await self._file.write(lambda connection: _put_whole(connection, name, data))
+            return name
+        # Hashing megabytes takes long enough to be felt by everything else on the event loop.
+        name = await asyncio.to_thread(digest_of, data)
+        if not await self._file.read(lambda connection: _is_there(connection, name)):
+            async with aclosing(_slices(data)) as slices:
+                await self.put_stream(slices)
+        return name
 
     async def put_stream(self, chunks: AsyncIterable[bytes]) -> str:
-        """Store what `chunks` yields and return its digest, once it is durable."""
+        """Store what `chunks` yields and return its digest, once it is durable. Raises `Unavailable`."""
         blob = await self._file.write(_begin)
         try:
-            hashed, size, number = hashlib.sha256(), 0, 0
-            async for piece in _regrouped(chunks):
-                hashed.update(piece)
-                size += len(piece)
-                await self._file.execute("INSERT INTO sys_pieces VALUES (?, ?, ?)", (blob, number, piece))
-                number += 1
-            digest = hashed.hexdigest()
-            await self._file.write(partial(_finish, blob=blob, digest=digest, size=size))
+            return await self._put_pieces(blob, chunks)
         except BaseException:
-            await asyncio.shield(self._file.write(partial(_forget, blob=blob)))
+            await self._give_up(blob)
             raise
-        return digest
 
     async def read(self, digest: str) -> bytes:
-        """The whole blob. Raises `NotFound`."""
-        rows = (
-            await self._file.fetch(
-                "SELECT data FROM sys_pieces JOIN sys_blobs ON id = blob WHERE digest = ? ORDER BY number",
-                (digest,),
-            )
-        ).rows
-        return b"".join(row[0] for row in rows) if rows else await self._empty(digest)
+        """The whole blob. Raises `NotFound`, `Unavailable`, and `Unreadable` when a part is missing."""
+        blob, size = await self._find(digest)
+        data = await self._file.search(lambda connection: b"".join(_pieces(connection, blob)))
+        if len(data) != size:
+            raise _incomplete(digest)
+        return data
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
-        """The blob in pieces of at most 256 KiB. Raises `NotFound`."""
+        """The blob in pieces of at most 256 KiB. Raises `NotFound`, `Unavailable`."""
         blob, size = await self._find(digest)
         for number in range(-(-size // PIECE)):
-            found = await self._file.fetch(
-                "SELECT data FROM sys_pieces WHERE blob = ? AND number = ?", (blob, number)
-            )
-            yield found.rows[0][0]
+            rows = (await self._file.fetch(_ONE_PIECE, (blob, number))).rows
+            if not rows:
+                raise _incomplete(digest)
+            yield rows[0][0]
 
     async def size(self, digest: str) -> int:
-        """Its length in bytes. Raises `NotFound`."""
+        """Its length in bytes. Raises `NotFound`, `Unavailable`."""
         return (await self._find(digest))[1]
-
-    async def _empty(self, digest: str) -> bytes:
-        await self._find(digest)
-        return b""
 
     async def _find(self, digest: str) -> tuple[int, int]:
         rows = (await self._file.fetch("SELECT id, size FROM sys_blobs WHERE digest = ?", (digest,))).rows
         if not rows:
-            raise NotFound(f"there is no blob {digest}")
-        return rows[0]
+            raise NotFound(f"there is no blob {digest!r}")
+        blob, size = rows[0]
+        return blob, size
+
+    async def _put_pieces(self, blob: int, chunks: AsyncIterable[bytes]) -> str:
+        hashed, number, size = hashlib.sha256(), 0, 0
+        async with aclosing(_in_pieces(chunks)) as pieces:
+            async for piece in pieces:
+                hashed.update(piece)
+                await self._file.execute(_ADD_PIECE, (blob, number, piece))
+                number += 1
+                size += len(piece)
+        name = hashed.hexdigest()
+        await self._file.write(lambda connection: _finish(connection, blob, name, size))
+        return name
+
+    async def _give_up(self, blob: int) -> None:
+        # Asking is enough: a caller who is cancelled again goes without the answer, the removal takes place.
+        try:
+            await self._file.write(lambda connection: _remove(connection, blob))
+        except Unavailable as error:
+            log.warning("blobs.left_unfinished", reason=str(error))
 
 
-def _put_whole(connection: sqlite3.Connection, digest: str, data: bytes) -> None:
-    made = connection.execute(
-        "INSERT INTO sys_blobs (digest, size, begun_at) VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-        (digest, len(data), int(time.time())),
-    )
-    if made.rowcount == 1 and data:
-        connection.execute("INSERT INTO sys_pieces VALUES (?, 0, ?)", (made.lastrowid, data))
+_ADD_PIECE = "INSERT INTO sys_pieces (blob, number, data) VALUES (?, ?, ?)"
+_ONE_PIECE = "SELECT data FROM sys_pieces WHERE blob = ? AND number = ?"
+
+
+def _put_whole(connection: sqlite3.Connection, name: str, data: bytes) -> None:
+    if _is_there(connection, name):
+        return
+    blob = _new(connection, name, len(data))
+    pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+    connection.executemany(_ADD_PIECE, [(blob, number, piece) for number, piece in enumerate(pieces)])
 
 
 def _begin(connection: sqlite3.Connection) -> int:
-    now = int(time.time())
+    """A new unfinished blob; those whose writer is long gone are removed."""
+    before = int(time.time()) - ABANDONED_SECONDS
     abandoned = connection.execute(
-        "SELECT id FROM sys_blobs WHERE digest IS NULL AND begun_at < ?", (now - ABANDONED_AFTER,)
+        "SELECT id FROM sys_blobs WHERE digest IS NULL AND begun_at < ?", (before,)
     ).fetchall()
     for (blob,) in abandoned:
-        _forget(connection, blob)
-    begun = connection.execute("INSERT INTO sys_blobs (digest, size, begun_at) VALUES (NULL, 0, ?)", (now,))
-    return int(begun.lastrowid or 0)
+        _remove(connection, blob)
+    return _new(connection, None, 0)
 
 
-def _finish(connection: sqlite3.Connection, blob: int, digest: str, size: int) -> None:
-    if connection.execute("SELECT 1 FROM sys_blobs WHERE digest = ?", (digest,)).fetchone():
-        _forget(connection, blob)
-    else:
-        connection.execute("UPDATE sys_blobs SET digest = ?, size = ? WHERE id = ?", (digest, size, blob))
+def _new(connection: sqlite3.Connection, name: str | None, size: int) -> int:
+    (blob,) = connection.execute(
+        "INSERT INTO sys_blobs (digest, size, begun_at) VALUES (?, ?, ?) RETURNING id",
+        (name, size, int(time.time())),
+    ).fetchone()
+    return int(blob)
 
 
-def _forget(connection: sqlite3.Connection, blob: int) -> None:
-    connection.execute("DELETE FROM sys_pieces WHERE blob = ?", (blob,))
-    connection.execute("DELETE FROM sys_blobs WHERE id = ?", (blob,))
+def _finish(connection: sqlite3.Connection, blob: int, name: str, size: int) -> None:
+    if _is_there(connection, name):
+        _remove(connection, blob)
+        return
+    connection.execute("UPDATE sys_blobs SET digest = ?, size = ? WHERE id = ?", (name, size, blob))
 
 
-async def _pieces_of(data: bytes) -> AsyncIterator[bytes]:
+def _remove(connection: sqlite3.Connection, blob: int) -> None:
+    """Remove an unfinished blob; a finished one may be somebody's, and stays."""
+    gone = connection.execute("DELETE FROM sys_blobs WHERE id = ? AND digest IS NULL", (blob,))
+    if gone.rowcount:
+        connection.execute("DELETE FROM sys_pieces WHERE blob = ?", (blob,))
+
+
+def _is_there(connection: sqlite3.Connection, name: str) -> bool:
+    return connection.execute("SELECT 1 FROM sys_blobs WHERE digest = ?", (name,)).fetchone() is not None
+
+
+def _pieces(connection: sqlite3.Connection, blob: int) -> Iterator[bytes]:
+    for (data,) in connection.execute("SELECT data FROM sys_pieces WHERE blob = ? ORDER BY number", (blob,)):
+        yield data
+
+
+async def _slices(data: bytes) -> AsyncGenerator[bytes, None]:
     for start in range(0, len(data), PIECE):
         yield data[start : start + PIECE]
 
 
-async def _regrouped(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of `PIECE`; the last may be shorter."""
+async def _in_pieces(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """The same bytes, cut into pieces of one size but for the last."""
     waiting = bytearray()
     async for chunk in chunks:
         waiting += chunk
@@ -137,3 +178,7 @@ async def _regrouped(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             del waiting[:PIECE]
     if waiting:
         yield bytes(waiting)
+
+
+def _incomplete(digest: str) -> Unreadable:
+    return Unreadable(f"blob {digest!r} is incomplete: restore the file from a backup")

@@ -64,8 +64,7 @@ class SqliteDocuments:
 
     async def ping(self) -> None:
         """Return if the file takes writes. Raises `Unavailable`."""
-        # Deleting nothing takes the write lock, and leaves nothing to sync.
-        await self._file.execute("DELETE FROM sys_counters WHERE counter IS NULL")
+        await self._file.ping()
 
 
 def _make(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:

@@ -25,10 +25,13 @@ from shared.domain.errors import Refused
 PATIENCE = 5.0
 """Seconds to wait for another process's lock."""
 
+OLDEST_SQLITE = (3, 35, 0)
+"""The first that knows RETURNING."""
+
 _APPLICATION = 0x4F6D6264  # "Ombd": marks the file as ours, see https://www.sqlite.org/pragma.html
 _CHECKPOINT_PAGES = 4_000  # 16 MiB of log before it is copied into the file
 _LOG_BYTES_KEPT = 64 * 1024 * 1024
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 8 * 1024
 
 T = TypeVar("T")
 
@@ -41,6 +44,7 @@ class SqliteFile:
         self._writer = writer
         self._reader = reader
         self._searcher = searcher
+        self.closed = False
 
     @classmethod
     @asynccontextmanager
@@ -56,9 +60,11 @@ class SqliteFile:
         writer = Worker("writer", path, connections[0], write_together)
         reader = Worker("reader", path, connections[1], read_each)
         searcher = Worker("searcher", path, connections[2], read_each)
+        file = cls(path, writer, reader, searcher)
         try:
-            yield cls(path, writer, reader, searcher)
+            yield file
         finally:
+            file.closed = True
             # The writer goes last: SQLite lets the last connection fold the log into the file.
             await reader.close()
             await searcher.close()
@@ -84,8 +90,17 @@ class SqliteFile:
         """Run a reading job that may take long, beside the short ones."""
         return self._searcher.run(job)
 
+    async def ping(self) -> None:
+        """Return if the file takes writes. Raises `Unavailable`."""
+        # Deleting nothing takes the write lock, and leaves nothing to sync.
+        await self.execute("DELETE FROM sys_counters WHERE counter IS NULL")
+
 
 def _connect_all(path: Path, patience: float, most_pages: int | None) -> list[sqlite3.Connection]:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise Refused(
+            f"SQLite {sqlite3.sqlite_version} is too old: use a Python with {OLDEST_SQLITE} or newer"
+        )
     with opening(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         made: list[sqlite3.Connection] = []

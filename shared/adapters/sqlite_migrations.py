@@ -34,14 +34,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             place INTEGER PRIMARY KEY, key TEXT NOT NULL, value BLOB NOT NULL, headers TEXT NOT NULL,
             published_at INTEGER NOT NULL
         )""",
-        # In the same statement as the insert, so that offsets have neither gaps nor repeats.
-        """CREATE TRIGGER sys_records_published AFTER INSERT ON sys_records BEGIN
-            UPDATE sys_partitions SET next_offset = next_offset + 1 WHERE id = new.place >> 40;
-        END""",
         """CREATE TABLE sys_members (
             session TEXT PRIMARY KEY, grp TEXT NOT NULL, member TEXT NOT NULL, topics TEXT NOT NULL,
             beats INTEGER NOT NULL
         ) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX sys_members_member ON sys_members (grp, member)",
         # `owner` is the session that reads the partition for the group; only its commits count.
         """CREATE TABLE sys_positions (
             grp TEXT NOT NULL, partition INTEGER NOT NULL, done INTEGER NOT NULL, owner TEXT,

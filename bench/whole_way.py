@@ -156,5 +156,5 @@ def _count_sqlite(file: Path) -> dict[str, int]:
         return {
             "triaged": number("SELECT count(*) FROM triages"),
             "deadlines": number("SELECT count(*) FROM deadlines"),
-            "letters": number("SELECT count(*) FROM letters WHERE state = 'sent'"),
+            "letters": number("SELECT count(*) FROM letters WHERE f_state = 'sent'"),
         }

@@ -9,5 +9,5 @@ class TriageSettings(Section):
     """What triage reads, and how much of it."""
 
     longest_text: int = Field(
-        default=20_000, ge=100, description="characters of a message that are classified"
+        default=2_000, ge=100, description="characters of a message that are classified"
     )

@@ -31,10 +31,11 @@ class Signs:
         """
         found: Found = {}
         taken_to = 0
-        for at, word in enumerate(said):
-            if at < taken_to or word not in self._by_first:
+        firsts = self._by_first
+        for at in [at for at, word in enumerate(said) if word in firsts]:
+            if at < taken_to:
                 continue
-            for rest, sign, phrase in self._by_first[word]:
+            for rest, sign, phrase in firsts[said[at]]:
                 if said[at + 1 : at + 1 + len(rest)] == rest:
                     taken_to = max(taken_to, at + 1 + len(rest))
                     phrases = found.setdefault(sign, [])

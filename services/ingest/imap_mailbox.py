@@ -47,15 +47,30 @@ class _Folder:
 
 
 class ImapMailbox:
-    """See the module; the contract is in services/ingest/ports.py."""
+    """See the module; the contract is in services/ingest/ports.py.
 
-    def __init__(self, name: str, mailbox: MailboxSettings, settings: IngestSettings) -> None:
+    `first_idle`: seconds of the first IDLE. `uids_a_line`: how many UIDs the server may answer with at a
+    time; `uids_a_command`: about how many it is asked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mailbox: MailboxSettings,
+        settings: IngestSettings,
+        *,
+        first_idle: float = FIRST_IDLE,
+        uids_a_line: int = UIDS_A_LINE,
+        uids_a_command: int = UIDS_A_COMMAND,
+    ) -> None:
         self._name = name
         self._mailbox = mailbox
         self._settings = settings
         self._client: Any = None
         self._folder = _Folder(0, 0, 0)
-        self._idle_seconds = FIRST_IDLE
+        self._first_idle = self._idle_seconds = first_idle
+        self._uids_a_line = uids_a_line
+        self._uids_a_command = uids_a_command
         self._interrupted = threading.Event()
         self._broken = False
 
@@ -79,13 +94,14 @@ class ImapMailbox:
     def new_uids(self, after: int, limit: int) -> list[Waiting]:
         """See the port."""
         with self._translated("protocol"):
+            self._client.noop()  # without it a search sees the mailbox as it was after the last command
             uids: list[int] = []
             for window in self._windows(after):
                 uids += self._search(window, after)
                 if len(uids) >= limit:
                     break
             if uids:
-                self._idle_seconds = FIRST_IDLE
+                self._idle_seconds = self._first_idle
             return self._sized(sorted(uids)[:limit])
 
     def fetch(self, uids: Sequence[int]) -> list[Fetched]:
@@ -153,10 +169,10 @@ class ImapMailbox:
     def _windows(self, after: int) -> Iterator[str]:
         """UID ranges whose answers fit into a line each, from the lowest UID to the last mail."""
         start = after + 1
-        if self._folder.exists > UIDS_A_LINE:
-            while start + UIDS_A_LINE < self._folder.uidnext:
-                yield f"{start}:{start + UIDS_A_LINE - 1}"
-                start += UIDS_A_LINE
+        if self._folder.exists > self._uids_a_line:
+            while start + self._uids_a_line < self._folder.uidnext:
+                yield f"{start}:{start + self._uids_a_line - 1}"
+                start += self._uids_a_line
         yield f"{start}:*"
 
     def _search(self, window: str, after: int) -> list[int]:
@@ -164,8 +180,8 @@ class ImapMailbox:
 
     def _sized(self, uids: list[int]) -> list[Waiting]:
         sizes: dict[int, int] = {}
-        for first in range(0, len(uids), UIDS_A_COMMAND):
-            answers = self._client.fetch(uids[first : first + UIDS_A_COMMAND], ["RFC822.SIZE"])
+        for first in range(0, len(uids), self._uids_a_command):
+            answers = self._client.fetch(uids[first : first + self._uids_a_command], ["RFC822.SIZE"])
             sizes |= {uid: int(answer.get(b"RFC822.SIZE") or 0) for uid, answer in answers.items()}
         return [Waiting(uid, sizes.get(uid, 0)) for uid in uids]
 
@@ -178,7 +194,7 @@ class ImapMailbox:
         told = bool(poller.poll(seconds * 1000))
         self._client.idle_done()
         if told:
-            self._idle_seconds = FIRST_IDLE / 2
+            self._idle_seconds = self._first_idle / 2
 
     @contextlib.contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

@@ -6,9 +6,11 @@ unique name (the file's name up to the flags). A UID is on the disk before anybo
 the same mail for ever. A line that a crash cut short was told to nobody, and is taken away. When the file is
 deleted, a new one gets a new UIDVALIDITY, and all mails are looked at again.
 
-One process at a time may use it; the mailbox's lease sees to that.
+One process at a time reads it, as the mailbox's lease sees to; one that has lost the lease and does not know
+it yet does no harm, for the file is locked while it grows, and what others wrote is read first.
 """
 
+import fcntl
 import os
 import threading
 import time
@@ -16,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from services.ingest.ports import Fetched, MailboxFailed, Waiting
 
@@ -39,6 +42,7 @@ class MaildirMailbox:
         self._names: dict[int, str] = {}
         self._files: dict[str, Path] = {}
         self._stamp: _Stamp | None = None
+        self._read_to = 0
         self._interrupted = threading.Event()
 
     def open(self) -> int:
@@ -86,26 +90,42 @@ class MaildirMailbox:
         """Nothing is held open."""
 
     def _begin(self) -> None:
-        part = self._uidlist.with_name(UIDLIST + "~")
+        part = self._uidlist.with_name(f"{UIDLIST}~{os.getpid()}-{threading.get_ident()}")
         part.write_text(f"{_FORMAT} {int(time.time())}\n")
         _synced(part)
-        part.replace(self._uidlist)
+        with suppress(FileExistsError):  # another process was first
+            os.link(part, self._uidlist)
+        part.unlink()
         _synced(self._folder)
 
     def _read(self) -> int:
-        text = self._uidlist.read_text()
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            os.truncate(self._uidlist, len(whole.encode()))
-        first, *lines = whole.splitlines()
-        form, _, uidvalidity = first.partition(" ")
-        if form != _FORMAT:
-            raise ValueError(f"{self._uidlist} was written by another version: {first[:40]!r}")
-        for line in lines:
+        with self._locked() as file:
+            first = file.readline().decode()
+            form, _, uidvalidity = first.partition(" ")
+            if form != _FORMAT:
+                raise ValueError(f"{self._uidlist} was written by another version: {first[:40]!r}")
+            self._read_to = file.tell()
+            self._catch_up(file)
+        return int(uidvalidity)
+
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        with self._uidlist.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Read the lines that came since, and take away one that was cut short."""
+        file.seek(self._read_to)
+        text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        file.truncate(self._read_to)
+        file.seek(self._read_to)
+        for line in os.fsdecode(whole).split("\n")[:-1]:
             uid, _, name = line.partition(" ")
             self._uids[name] = int(uid)
-        self._names = {uid: name for name, uid in self._uids.items()}
-        return int(uidvalidity)
+            self._names[int(uid)] = name
 
     def _look(self) -> None:
         """Find the files anew, if the folders changed, and give UIDs to those that have none."""
@@ -122,19 +142,24 @@ class MaildirMailbox:
         self._stamp = stamp if settled else None
 
     def _number(self, names: list[str]) -> None:
-        last = max(self._names, default=0)
-        numbered = {last + place: name for place, name in enumerate(names, start=1)}
-        with self._uidlist.open("a") as file:
-            file.writelines(f"{uid} {name}\n" for uid, name in numbered.items())
+        with self._locked() as file:
+            self._catch_up(file)
+            last = max(self._names, default=0)
+            new = [name for name in names if name not in self._uids]
+            numbered = {last + place: name for place, name in enumerate(new, start=1)}
+            file.writelines(os.fsencode(f"{uid} {name}\n") for uid, name in numbered.items())
             file.flush()
             os.fsync(file.fileno())
+            self._read_to = file.tell()
         self._names |= numbered
         self._uids |= {name: uid for uid, name in numbered.items()}
 
     def _paths(self) -> Iterator[Path]:
         for part in ("new", "cur"):
             with os.scandir(self._folder / part) as entries:
-                yield from (Path(entry.path) for entry in entries if not entry.name.startswith("."))
+                for entry in entries:
+                    if not entry.name.startswith(".") and "\n" not in entry.name:  # no mail is named so
+                        yield Path(entry.path)
 
     def _stamped(self) -> _Stamp:
         return (

@@ -99,7 +99,9 @@ class SqliteFile:
 def _connect_all(path: Path, patience: float, most_pages: int | None) -> list[sqlite3.Connection]:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
-        raise Refused(f"SQLite {sqlite3.sqlite_version} is too old: use a Python built with {oldest} or newer")
+        raise Refused(
+            f"SQLite {sqlite3.sqlite_version} is too old: use a Python built with {oldest} or newer"
+        )
     with opening(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         made: list[sqlite3.Connection] = []

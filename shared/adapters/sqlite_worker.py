@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -43,7 +44,8 @@ class Outcome(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-class Statement(NamedTuple):
+@dataclass(slots=True)
+class Statement:
     """One SQL statement, which SQLite by itself does wholly or not at all."""
 
     sql: str

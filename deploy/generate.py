@@ -4,7 +4,6 @@
 `.env.example` from the settings.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from services.api.openapi import document as openapi
+from services.api.openapi import rendered as openapi
 from services.settings import OmbudSettings
 from shared.domain import events
 from shared.domain.mail_fetched import TYPE as MAIL_FETCHED
@@ -113,7 +112,7 @@ def _refs(names: list[str]) -> dict[str, Any]:
 FILES = {
     "docs/metrics.md": metrics_page,
     "docs/asyncapi.yaml": asyncapi,
-    "docs/openapi.json": lambda: json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n",
+    "docs/openapi.json": openapi,
     ".env.example": env_example,
 }
 

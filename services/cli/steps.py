@@ -1,7 +1,7 @@
 """What `ombud run` prints: first how to reach it, then each step of each mail, as it happens.
 
-Nothing is printed before that first line. A consumer group of its own reads both topics, so what is printed is what happened, also to mails that came
-while nobody watched.
+Nothing is printed before that first line. A consumer group of its own reads both topics: what is printed is
+what happened, also to mails that came while nobody watched.
 """
 
 import asyncio

@@ -30,8 +30,8 @@ def deadline_id(ticket_id: str, target: Target, cycle: int) -> str:
 class Deadline(Sleeper):
     """See the module. `wake_at` is `due_at` while it runs, later while somebody holds it, then None.
 
-    `started_at` is what `due_at` is counted from; `ticket_version` is the version of the ticket it was computed
-    from; `explanation` says how.
+    `started_at` is what `due_at` is counted from; `ticket_version` is the version of the ticket that it was
+    computed from; `explanation` says how.
     """
 
     ticket_id: str

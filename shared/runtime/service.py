@@ -1,7 +1,7 @@
 """What a service is to the process that runs it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from shared.stores.stores import Stores
 Handle = Callable[[Record], Awaitable[None]]
 Ping = Callable[[], Awaitable[None]]
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
-Task = Callable[[asyncio.Event], Awaitable[None]]
+Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """Runs until the event is set, then ends in good order; when it ends before, the process ends."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ async def test_no_mail_is_lost_and_none_is_doubled_while_each_service_is_killed_
             await asyncio.to_thread(running.append, *(mail(token) for token in sorted(fresh)[:10]))
             os.kill(running.pid_of(f"{service}-1"), signal.SIGKILL)
             await asyncio.to_thread(running.append, *(mail(token) for token in sorted(fresh)[10:]))
-            await eventually(lambda s=service: restarted(running, f"{s}-1"), within=30)
+            await eventually(partial(restarted, running, f"{service}-1"), within=30)
         await whole_way(running, tokens, within=120)
         tickets = await running.tickets()
         letters = Counter(letter["X-Envelope-To"] for letter in running.letters())

@@ -43,7 +43,7 @@ def found(**other: object) -> Classification:
         "sentiment": Sentiment.ANGRY,
         "language": "de",
     }
-    return Classification(**(given | other))  # type: ignore[arg-type]
+    return Classification(**(given | other))
 
 
 def test_a_new_ticket_says_everything_its_readers_decide_by() -> None:

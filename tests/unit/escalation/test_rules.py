@@ -1,6 +1,7 @@
 """Deadlines as a fold over a ticket's events."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 POLICY = Policy.default(EscalationSettings())
 
 
-def event(
-    kind: type[events.TicketEvent], version: int, *, minutes: int = 0, **fields: object
-) -> events.TicketEvent:
+def event(kind: type[events.TicketEvent], version: int, **fields: Any) -> events.TicketEvent:
+    minutes = fields.pop("minutes", 0)
     status, priority = fields.pop("status_now", "new"), fields.pop("priority_now", "medium")
     given: dict[str, object] = {
         "ticket_id": "tkt_1",
@@ -30,8 +30,8 @@ def event(
     return kind.model_validate(given | fields)
 
 
-def opened(**fields: object) -> events.TicketEvent:
-    given = {
+def opened(**fields: Any) -> events.TicketEvent:
+    given: dict[str, object] = {
         "number": 1,
         "mailbox": "support",
         "channel": "mail",
@@ -43,7 +43,7 @@ def opened(**fields: object) -> events.TicketEvent:
     return event(events.TicketOpened, 1, **(given | fields))
 
 
-def running(target: Target = Target.FIRST_RESPONSE, **fields: object) -> Deadline:
+def running(target: Target = Target.FIRST_RESPONSE, **fields: Any) -> Deadline:
     return rules.begun(POLICY, opened(**fields), [target])[0]
 
 

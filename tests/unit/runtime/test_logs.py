@@ -24,7 +24,7 @@ def restored() -> Iterator[None]:
 
 def lines(**settings: str) -> io.StringIO:
     stream = io.StringIO()
-    logs.set_up(LogSettings(**settings), "triage", stream)  # type: ignore[arg-type]
+    logs.set_up(LogSettings(**settings), "triage", stream)
     return stream
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def ticket(number: int = 1) -> Ticket:
         may_auto_respond=True,
         cause=cause("open"),
     )
+
+
+def note(key: str, to: Ticket) -> None:
+    to.add_note("msg_2", cause(key))
 
 
 def first_appearances(ids: list[str]) -> list[str]:
@@ -91,12 +96,7 @@ async def test_a_change_that_decides_nothing_writes_and_publishes_nothing(ground
 async def test_writers_at_the_same_moment_lose_no_change_and_no_event(ground: Ground) -> None:
     tickets = ground.platform.stores.tickets
     await tickets.add(ticket())
-    await asyncio.gather(
-        *(
-            tickets.change("tkt_1", lambda t, n=n: t.add_note(f"msg_{n}", cause(f"note {n}")))
-            for n in range(15)
-        )
-    )
+    await asyncio.gather(*(tickets.change("tkt_1", partial(note, f"note {n}")) for n in range(15)))
 
     assert first_appearances(await published(ground)) == [f"tkt_1.{n}" for n in range(1, 17)]
     assert (await tickets.get("tkt_1")).version == 16
@@ -155,7 +155,7 @@ async def test_two_relays_and_crashes_at_any_step_keep_the_order_of_a_tickets_ev
     async def write(who: int) -> None:
         for step in range(12):
             await asyncio.sleep(chance.random() * 0.004)
-            await stores[who].tickets.change("tkt_1", lambda t, s=step: t.add_note("m", cause(f"{who} {s}")))
+            await stores[who].tickets.change("tkt_1", partial(note, f"{who} {step}"))
 
     async def crash() -> None:
         for _ in range(4):

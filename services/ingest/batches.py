@@ -45,6 +45,22 @@ class Care:
         if len(uids) == 1:
             self._failures[uids[0]] += 1
 
+    def probe(self, waiting: Iterable[Waiting]) -> int | None:
+        """While a mail is suspected: the smallest that is not, to see whether the server gives any at all.
+
+        It is suspected too until it is settled, so that two bad mails do not speak for one another.
+        """
+        others = [mail for mail in waiting if mail.uid not in self._failures] if self._failures else []
+        if not others:
+            return None
+        probe = min(others, key=lambda mail: mail.size).uid
+        self._failures[probe] = 0
+        return probe
+
+    def cleared(self, uid: int) -> None:
+        """The probe was given."""
+        self._failures.pop(uid, None)
+
     def settled(self, uids: Sequence[int]) -> None:
         """These are fetched, or given up."""
         self._singles = max(0, self._singles - len(uids))

@@ -28,6 +28,7 @@ _FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, O
 _LONGEST_PARAMETERS = 8192
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FIELD_START = re.compile(rb"\n(?![ \t])")
+_MANY_PARTS = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _SPACE = re.compile(r"\s+")
 _IDENTITY = ("message-id", "date", "from", "subject")
 
@@ -101,7 +102,7 @@ def parse(raw: bytes, limits: Limits = LIMITS) -> ParsedMail:
     head, body = split(raw)
     _check(raw, head, limits)
     try:
-        return _read(_PARSER.parsebytes(raw), body, limits)
+        return _read(_message(raw, head, body), body, limits)
     except RecursionError as fault:
         raise Unreadable("its parts or comments are nested too deeply") from fault
     except _FAULTS as fault:
@@ -126,6 +127,17 @@ def _check(raw: bytes, head: bytes, limits: Limits) -> None:
         fields = len(_FIELD_START.findall(head)) + 1
     if fields > limits.headers:
         raise Unreadable(f"it has {fields} header fields, more than the limit headers={limits.headers}")
+
+
+def _message(raw: bytes, head: bytes, body: bytes) -> "Message[str, str]":
+    """The mail as the library parses it; the body of a mail of one part is not gone through line by line."""
+    if _MANY_PARTS.search(head):
+        return _PARSER.parsebytes(raw)
+    message = _PARSER.parsebytes(head, headersonly=True)
+    if message.get_content_maintype() in ("multipart", "message") or message.get_payload():
+        return _PARSER.parsebytes(raw)  # also when the head ends before its empty line
+    message.set_payload(body.decode("ascii", "surrogateescape"))
+    return message
 
 
 def _read(message: "Message[str, str]", body: bytes, limits: Limits) -> ParsedMail:

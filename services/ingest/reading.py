@@ -9,7 +9,6 @@ mailbox.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -62,22 +61,34 @@ class Reading:
         ahead = self._settings.batch * BATCHES_LOOKED_AHEAD
         while True:
             waiting: list[Waiting] = await self._call(self._mailbox.new_uids, cursor.uid, ahead)
-            self._progress()
             if waiting:
+                await self._probe(waiting)
                 await self._take(waiting, cursor)
             else:
+                self._progress()
                 await self._call(self._mailbox.wait, self._settings.poll_seconds)
+
+    async def _probe(self, waiting: Sequence[Waiting]) -> None:
+        """While a mail is suspected, see that another is given: else the server is at fault, not the mail."""
+        probe = self._care.probe(waiting)
+        if probe is None:
+            return
+        if not await self._call(self._mailbox.fetch, [probe]):
+            raise MailboxFailed(self._name, "protocol", "it lists mails but gives none")
+        self._care.cleared(probe)
 
     async def _take(self, waiting: Sequence[Waiting], cursor: MailboxCursor) -> None:
         publishing: asyncio.Task[None] | None = None
         try:
             for batch in batches(waiting, self._care.most, self._settings.batch_bytes):
-                mails = await self._fetched(batch)
-                if publishing is not None:
-                    await publishing
+                try:
+                    mails = await self._fetched(batch)
+                except MailboxFailed:
+                    await _done(publishing)
+                    raise
+                await _done(publishing)
                 publishing = asyncio.create_task(self._published(mails, batch[-1].uid, cursor))
-            if publishing is not None:
-                await publishing
+            await _done(publishing)
         finally:
             await _ended(publishing)
 
@@ -133,9 +144,15 @@ class Reading:
         await note_unfetched(self._platform, self._name, self._uidvalidity, uid, outcome, reason)
 
 
+async def _done(task: "asyncio.Task[None] | None") -> None:
+    if task is not None:
+        await task
+
+
 async def _ended(task: "asyncio.Task[None] | None") -> None:
-    """Cancel what still runs and wait for its end; its own failure is told by whoever awaited it first."""
-    if task is not None and not task.done():
+    """Cancel it if it still runs, and wait for its end; what it failed with is no news by now."""
+    if task is not None:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()

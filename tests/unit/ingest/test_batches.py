@@ -58,3 +58,24 @@ def test_a_mail_that_was_fetched_in_the_end_begins_anew() -> None:
     care.failed([2])
 
     assert not care.hopeless(2)
+
+
+def test_while_a_mail_is_suspected_the_smallest_other_one_is_the_probe() -> None:
+    waiting = [Waiting(1, 10), Waiting(2, 30), Waiting(3, 20)]
+    care = Care(most=3, tries=2)
+    assert care.probe(waiting) is None
+
+    care.failed([1])
+
+    assert care.probe(waiting) == 3
+    care.cleared(3)
+    assert care.probe(waiting) == 3
+
+
+def test_a_probe_that_was_not_given_is_not_asked_again() -> None:
+    waiting = [Waiting(1, 10), Waiting(2, 30), Waiting(3, 20)]
+    care = Care(most=3, tries=2)
+    care.failed([1])
+
+    assert [care.probe(waiting) for _ in range(3)] == [3, 2, None]
+    assert not care.hopeless(3)

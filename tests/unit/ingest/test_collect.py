@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from services.ingest.handlers import Intake
 from services.ingest.lease import lease_id
 from services.ingest.mailboxes import reconcile, status
 from services.ingest.maildir_mailbox import UIDLIST, MaildirMailbox
-from services.ingest.ports import Mailbox, Waiting
+from services.ingest.ports import Fetched, Mailbox, Waiting
 from services.ingest.quarantine import quarantined, release, show
 from services.ingest.settings import IngestSettings, Limits
 from services.sandbox.maildrop import deliver, make_maildir
@@ -192,6 +192,38 @@ async def test_a_mail_that_is_not_given_is_quarantined_and_its_neighbours_go_on(
 
     assert (bad.outcome, bad.reason) == (Outcome.QUARANTINED, "the mailbox did not give it, 3 times")
     assert [one.uid for one in await published(platform)] == [uid for uid in range(1, 23) if uid != bad.uid]
+
+
+class Sick(MaildirMailbox):
+    """A mailbox that lists its mails and gives none, as a server does whose storage is away."""
+
+    def __init__(self, folder: Path, healed: asyncio.Event) -> None:
+        super().__init__("support", folder)
+        self._healed = healed
+
+    def fetch(self, uids: Sequence[int]) -> list[Fetched]:
+        return super().fetch(uids) if self._healed.is_set() else []
+
+
+async def test_a_server_that_gives_no_mail_at_all_is_waited_for_and_no_mail_is_given_up(
+    platform: Platform, folder: Path
+) -> None:
+    for number in range(30):
+        deliver(folder, mail(f"{number}@x"))
+    healed = asyncio.Event()
+    connections: list[Sick] = []
+
+    def connect() -> Sick:
+        connections.append(Sick(folder, healed))
+        return connections[-1]
+
+    async with collecting(platform, folder, connect=connect):
+        await eventually(lambda: len(connections) > 3 * QUICK.fetch_tries)
+        healed.set()
+        await read_up_to(platform, 30)
+
+    assert await entries(platform) == {}
+    assert [one.uid for one in await published(platform)] == list(range(1, 31))
 
 
 class Vanishing(MaildirMailbox):

@@ -15,6 +15,8 @@ from typing import Any
 
 from bench import collect, keyed, processes, whole_way
 from bench.table import Row, show
+from shared.runtime import logs
+from shared.runtime.settings import LogSettings
 
 BENCHES: dict[str, Callable[[Path, int], Coroutine[Any, Any, list[Row]]]] = {
     "keyed": keyed.measure,
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--mails", type=int, default=3000)
     options = parser.parse_args()
     chosen = [name for name in BENCHES if not options.names or any(name.startswith(n) for n in options.names)]
+    logs.set_up(LogSettings(level="error", format="text"), "bench", sys.stderr)
     cores = len(os.sched_getaffinity(0))
     print(f"{cores} cores, Python {platform.python_version()}, {options.mails} mails\n", flush=True)
     for name in chosen:

@@ -18,6 +18,8 @@ from services.ingest.cursor import cursor_id
 from services.ingest.mailboxes import open_mailbox
 from services.sandbox.dovecot import Dovecot
 from services.settings import OmbudSettings
+from shared.adapters.kafka_bus import KafkaBus
+from shared.adapters.kafka_options import KafkaOptions
 from shared.domain.events import MAIL_TOPIC
 from shared.runtime.settings import KafkaSettings, MailboxSettings, MongoSettings
 from shared.runtime.wiring import open_platform
@@ -36,6 +38,8 @@ async def measure(folder: Path, mails: int) -> list[Row]:
             dovecot.deliver("support", mail(number, "support@example.org"))
         host, port = dovecot.imap_address
         await asyncio.to_thread(_warm, host, port)
+        async with KafkaBus.open(KafkaOptions(kafka.bootstrap)) as bus:
+            await bus.prepare([MAIL_TOPIC])
         bare, ours = [], []
         for turn in range(3):
             bare.append(await _bare(kafka.bootstrap, host, port, f"bare-{turn}"))

@@ -1,12 +1,14 @@
 """All settings of the product: the shared ones and each service's own section."""
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from services.api.settings import ApiSettings
 from services.escalation.settings import EscalationSettings
 from services.ingest.settings import IngestSettings
 from services.notify.settings import NotifySettings
 from services.triage.settings import TriageSettings
+from shared.domain.errors import Refused
 from shared.runtime.settings import Settings, told
 
 
@@ -26,3 +28,8 @@ def read_settings(**fixed: object) -> OmbudSettings:
         return OmbudSettings(**fixed)  # type: ignore[arg-type]  # pydantic checks what the caller fixed
     except ValidationError as fault:
         raise told(fault) from fault
+    except SettingsError as fault:
+        raise Refused(
+            f"the settings are wrong: {fault}; a whole group in one variable is JSON, "
+            "or each member has a variable, after two underscores"
+        ) from fault

@@ -1,16 +1,28 @@
 """The verbs of `ombud`, each in the file that bears its name."""
 
+import os
+import sys
+
 import typer
 
 from services.cli import config, dead, doctor, key, letters, mailbox, quarantine, run, sandbox, serve, trace
+from services.settings import OmbudSettings
+from shared.runtime.settings import unknown
 
 app = typer.Typer(
     name="ombud",
-    help="Turns a support mailbox into an AI-assisted help desk.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def before() -> None:
+    """Turns a support mailbox into an AI-assisted help desk."""
+    for sentence in unknown(OmbudSettings, os.environ):
+        print(f"ombud: {sentence}", file=sys.stderr)
+
 
 app.command("run")(run.run)
 for verb, says in serve.VERBS.items():

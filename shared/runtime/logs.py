@@ -16,6 +16,11 @@ from shared.runtime.settings import LogSettings
 LONGEST_FIELD = 2_000
 """Characters of a field that are kept."""
 
+# Without the frames' variables: they hold secrets and mails.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def set_up(settings: LogSettings, service: str, stream: TextIO | None = None) -> None:
     """Configure structlog for this process, and lead the libraries' warnings into it.
@@ -29,7 +34,9 @@ def set_up(settings: LogSettings, service: str, stream: TextIO | None = None) ->
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     target = stream or sys.stdout
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=target.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if settings.format == "text"
         else structlog.processors.JSONRenderer(
             serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
@@ -40,7 +47,7 @@ def set_up(settings: LogSettings, service: str, stream: TextIO | None = None) ->
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            structlog.processors.dict_tracebacks if settings.format == "json" else _unchanged,
+            _TRACEBACKS if settings.format == "json" else _unchanged,
             _capped,
             renderer,
         ],

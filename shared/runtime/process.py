@@ -8,6 +8,8 @@ the others are stopped in the same good order and the process exits with 1: its 
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -26,7 +28,7 @@ from shared.runtime.consumer import Consumer
 from shared.runtime.health import Health
 from shared.runtime.outbox import wait_until
 from shared.runtime.service import Build, Ping, Service
-from shared.runtime.settings import Settings
+from shared.runtime.settings import HttpSettings, Settings
 from shared.runtime.wiring import Wired, open_platform
 
 STOPPING_SECONDS = 25.0
@@ -91,7 +93,7 @@ class _Process:
     async def run(self, announce: Announce | None) -> int:
         metrics.BUILD_INFO.labels(version("ombud"), self._name).set(1)
         health = Health(self._pings(), next((s.app for s in self._services if s.app), None))
-        listening = _listen(self._settings.http.host, self._settings.http.port)
+        listening = _listen(self._settings.http)
         server = _Server(uvicorn.Config(health, log_config=None, lifespan="off", access_log=False))
         running = Running(self._wired, _url(listening), health, self._stop)
         self._catch_signals()
@@ -189,13 +191,23 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(http: HttpSettings) -> socket.socket:
+    """The place that was asked for; where nobody asked for one and the usual is taken, a free one."""
+    chosen = "port" in http.model_fields_set
     try:
-        return socket.create_server((host, port), backlog=1024)
+        return _bound(http.host, http.port)
     except OSError as fault:
+        if fault.errno == errno.EADDRINUSE and not chosen:
+            log.warning("process.port_taken", port=http.port, instead="a free one")
+            return _bound(http.host, 0)
         raise Refused(
-            f"cannot listen on {host}:{port} ({fault.strerror}): set OMBUD_HTTP__PORT, 0 for a free one"
+            f"cannot listen on {http.host}:{http.port} ({os.strerror(fault.errno or 0)}): "
+            "set OMBUD_HTTP__HOST and OMBUD_HTTP__PORT, 0 for a free one"
         ) from fault
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), backlog=1024)
 
 
 def _url(listening: socket.socket) -> str:

@@ -2,21 +2,31 @@
 
 From the environment (`OMBUD_…`, `__` for nesting), then a TOML file (`OMBUD_CONFIG`), then secrets from files
 (`OMBUD_SECRETS`: a folder of files named like the variables). The environment wins.
+
+A file or folder that is named but cannot be read is `Refused`, as is every wrong value. A variable that is no
+setting is ignored, for the environment is not ours alone; `unknown` lists them, to be told at the start.
 """
 
+import difflib
 import os
+import re
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from shared.domain.errors import Refused
+
+_BROKER = re.compile(r"(\w+://)?([^\s,:\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?")
 
 
 class Section(BaseModel):
@@ -40,6 +50,13 @@ class KafkaSettings(Section):
     session_seconds: float = Field(
         default=45.0, gt=1, description="a member silent for longer is taken for dead"
     )
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        if value and not all(_BROKER.fullmatch(one.strip()) for one in value.split(",")):
+            raise ValueError(f"{value!r} is not host:port, or several with commas between")
+        return value
 
 
 class MongoSettings(Section):
@@ -141,8 +158,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then the TOML file, then secrets."""
-        toml = TomlConfigSettingsSource(settings_cls, os.environ.get("OMBUD_CONFIG"))
-        return init_settings, env_settings, toml, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, _toml_file())
+        secrets = NestedSecretsSettingsSource(file_secret_settings, _secrets_folder())
+        return init_settings, env_settings, toml, secrets
 
     @property
     def embedded(self) -> bool:
@@ -150,10 +168,54 @@ class Settings(BaseSettings):
         return not self.kafka.bootstrap and not self.mongo.url.get_secret_value()
 
 
+def _toml_file() -> Path | None:
+    name = os.environ.get("OMBUD_CONFIG")
+    if not name:
+        return None
+    try:
+        tomllib.loads(Path(name).read_text("utf-8"))
+    except OSError as fault:
+        raise Refused(f"OMBUD_CONFIG: cannot read {name}: {fault.strerror}") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise Refused(f"OMBUD_CONFIG: {name} is no TOML: {fault}") from fault
+    return Path(name)
+
+
+def _secrets_folder() -> Path | None:
+    name = os.environ.get("OMBUD_SECRETS")
+    if name and not Path(name).is_dir():
+        raise Refused(f"OMBUD_SECRETS: {name} is no folder: name one with a file for each secret")
+    return Path(name) if name else None
+
+
+def unknown(settings: type[Settings], names: Iterable[str]) -> list[str]:
+    """A sentence for each of these variables that looks like a setting and is none."""
+    prefix = "OMBUD_"
+    known = {prefix + name.upper() for name in settings.model_fields} | {"OMBUD_CONFIG", "OMBUD_SECRETS"}
+    sentences = []
+    for name in sorted(names):
+        section, separator, rest = name.upper().partition("__")
+        if section.startswith(prefix) and section not in known:
+            near = difflib.get_close_matches(section, known, 1)
+            meant = f": did you mean {near[0]}{separator}{rest}?" if near else ""
+            sentences.append(f"{name} is not a setting and is ignored{meant}")
+    return sentences
+
+
 def told(fault: ValidationError) -> Refused:
     """Every fault of the settings at once, each with the variable to set."""
     lines = []
     for error in fault.errors():
         variable = "OMBUD_" + "__".join(str(part).upper() for part in error["loc"])
-        lines.append(f"  {variable}: {error['msg']}")
+        says = _AS_PEOPLE_SAY.get(error["type"], error["msg"].removeprefix("Value error, "))
+        lines.append(f"  {variable}: {says}")
     return Refused("the settings are wrong:\n" + "\n".join(lines))
+
+
+_AS_PEOPLE_SAY = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "it has to be set",
+    "string_pattern_mismatch": "it does not have the form of such a value",
+    "dict_type": "it is a group: set its members, after two underscores",
+    "model_type": "it is a group: set its members, after two underscores",
+}

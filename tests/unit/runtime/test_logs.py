@@ -72,6 +72,19 @@ def test_an_exception_is_part_of_its_line() -> None:
     assert json.loads(stream.getvalue())["exception"][0]["exc_type"] == "ZeroDivisionError"
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_exception_tells_where_it_happened_but_not_what_the_variables_held(form: str) -> None:
+    stream = lines(format=form)
+    password = "-".join(["hunter", "2"])
+    try:
+        raise ZeroDivisionError("inside")
+    except ZeroDivisionError:
+        structlog.get_logger().exception("part.failed")
+
+    assert "test_logs.py" in stream.getvalue()
+    assert password not in stream.getvalue()
+
+
 def test_a_librarys_warning_becomes_an_event_of_ours() -> None:
     stream = lines()
     logging.getLogger("aiokafka").warning("broker %s is away\nsecond line", 1)

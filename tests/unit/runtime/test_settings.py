@@ -40,7 +40,7 @@ def test_every_fault_is_named_at_once_with_its_variable(monkeypatch: pytest.Monk
 
     assert "OMBUD_HTTP__PORT" in said
     assert "OMBUD_SMTP__TLS" in said
-    assert "OMBUD_MAILBOXES__SUPPORT__ADDRESS: Field required" in said
+    assert "OMBUD_MAILBOXES__SUPPORT__ADDRESS: it has to be set" in said
 
 
 def test_a_misspelt_setting_in_a_section_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

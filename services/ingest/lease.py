@@ -35,15 +35,21 @@ class MailboxLease:
         self._held: Lease | None = None
 
     async def claim(self) -> bool:
-        """Take the lease if it is free. Raises `Unavailable`."""
+        """Take the lease if it is free, or ours from before we were killed. Raises `Unavailable`.
+
+        Should that other life of ours still go on, it finds the lease taken when it next saves.
+        """
         id_ = lease_id(self._mailbox)
-        await self._leases.add(Lease(id=id_, wake_at=self._clock.now()))
+        known = await self._leases.add(Lease(id=id_, wake_at=self._clock.now()))
+        if known.owner == self._owner:
+            return await self._take(known)
         claimed = await self._leases.collection.claim(
             self._clock.now(), lease=self._seconds, limit=1, where={"id": id_}
         )
-        if not claimed:
-            return False
-        self._held = claimed[0]
+        return await self._take(claimed[0]) if claimed else False
+
+    async def _take(self, lease: Lease) -> bool:
+        self._held = lease
         try:
             await self._save()
         except Conflict:

@@ -49,7 +49,7 @@ class NotifySettings(Section):
     queue: int = Field(default=1_000, ge=1, description="letters in memory, waiting for a connection")
     poll_seconds: float = Field(default=1.0, gt=0, description="between looks for letters that are due")
     lease_seconds: float = Field(
-        default=120.0, gt=0, description="a letter not begun for so long is another process's"
+        default=15.0, gt=0, description="a letter not begun for so long is another process's"
     )
     connect_seconds: float = Field(default=20.0, gt=0, description="to connect, encrypt and log in")
     answer_seconds: float = Field(default=60.0, gt=0, description="for the relay's answer to a command")

@@ -56,6 +56,19 @@ async def test_a_dead_holder_s_lease_is_free_when_it_ends_and_not_before(
     assert await heir.claim()
 
 
+async def test_a_process_started_again_under_its_name_takes_its_lease_back_at_once_and_fences_its_former_life(
+    platform: Platform, clock: FakeClock
+) -> None:
+    before, after = lease(platform, clock, "ingest-1"), lease(platform, clock, "ingest-1")
+    await before.claim()
+    assert await after.claim()
+    keeping = asyncio.create_task(before.keep())
+    await clock.advance(10)
+
+    await asyncio.wait_for(keeping, 5)
+    assert (await platform.stores.leases.get(lease_id("support"))).owner == "ingest-1"
+
+
 async def test_a_released_lease_is_free_at_once(platform: Platform, clock: FakeClock) -> None:
     held = lease(platform, clock, "first")
     await held.claim()

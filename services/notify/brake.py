@@ -4,6 +4,9 @@ A mail loop, or somebody who writes a thousand mails in another's name, gets a h
 by the time of the event that asked and once a letter, so the brake says the same when the events are read
 again. The counters bear a digest of the address, not the address.
 
+Two processes that count one address in the same instant may each see both letters: then one more than need be
+is held back, and never one more sent.
+
 On failure: `Unavailable` of the store is passed on; the event is handled again and counts once.
 """
 

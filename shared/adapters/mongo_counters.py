@@ -1,17 +1,24 @@
 """Counters in MongoDB: one document a counter, changed in one step together with the tokens it has seen.
 
-What callers add to one counter while a call is under way is added up and sent as one change. A change that
-holds a token the counter knows already is not made at all; it is made again without those tokens.
+What callers add to one counter while a call is under way is added up and sent as one change. The changes of
+many counters go in one bulk call, and their numbers are read by a second one: so what another process added
+in between is in the answer too. A change without a token must get an answer of its own, so it is a call that
+changes and reads in one.
+
+A change that holds a token the counter knows already is not made at all: the server would have to insert a
+second counter of that name, which it refuses. It is made again without those tokens.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError
 
 from shared.adapters.gather import Gatherer
-from shared.adapters.mongo import Mongo, calling
+from shared.adapters.mongo import Mongo, calling, ours_by_index
 from shared.domain.errors import Duplicate
 
 TOKENS_KEPT = 2000
@@ -20,6 +27,8 @@ TOKENS_KEPT = 2000
 COLLECTION = "_counters"
 
 _ESCAPES = {"%": "%25", ".": "%2E", "$": "%24", "\0": "%00"}
+
+Numbers = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -31,22 +40,55 @@ class Addition:
     once: str | None
 
 
+@dataclass(frozen=True)
+class Change:
+    """What is added to one counter at once: all of it, or none if the counter knows one of the tokens."""
+
+    counter: str
+    by: Mapping[str, int]
+    tokens: Sequence[str]
+
+    @classmethod
+    def of(cls, additions: Sequence[Addition]) -> "Change":
+        """All of the additions, which are to one counter."""
+        sums: Numbers = {}
+        for addition in additions:
+            for name, number in addition.by.items():
+                sums[name] = sums.get(name, 0) + number
+        tokens = [addition.once for addition in additions if addition.once is not None]
+        return cls(additions[0].counter, sums, tokens)
+
+    def query(self) -> dict[str, Any]:
+        """Matches the counter if it knows none of the tokens."""
+        return {"_id": self.counter} | ({"tokens": {"$nin": self.tokens}} if self.tokens else {})
+
+    def update(self) -> dict[str, Any]:
+        """Adds the numbers and the tokens."""
+        update: dict[str, Any] = {
+            "$inc": {f"numbers.{_escaped(name)}": number for name, number in self.by.items()}
+        }
+        if self.tokens:
+            update["$push"] = {"tokens": {"$each": self.tokens, "$slice": -TOKENS_KEPT}}
+        return update
+
+
 class MongoCounters:
     """The counters of the documents port."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._mongo = mongo
         self._stored = mongo.collection(COLLECTION)
-        self._by_counter: dict[str, Gatherer[Addition, dict[str, int]]] = {}
+        # One change of a counter at a time, so that of one process nobody's answer counts what came later.
+        self._by_counter: WeakValueDictionary[str, Gatherer[Addition, Numbers]] = WeakValueDictionary()
+        self._changes: Gatherer[Change, Numbers] = mongo.gatherer(self._change_all)
 
-    async def increment(self, counter: str, by: Mapping[str, int], once: str | None) -> dict[str, int]:
+    async def increment(self, counter: str, by: Mapping[str, int], once: str | None) -> Numbers:
         """See the port."""
         gatherer = self._by_counter.get(counter)
         if gatherer is None:
-            gatherer = self._by_counter[counter] = self._mongo.gatherer(self._add_all)
+            gatherer = self._by_counter[counter] = Gatherer(self._add_all, parallel=1)
         return await gatherer.ask(Addition(counter, dict(by), once))
 
-    async def read(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    async def read(self, names: Sequence[str]) -> dict[str, Numbers]:
         """See the port."""
         with calling("counters"):
             stored = await self._stored.find({"_id": {"$in": list(names)}}, {"numbers": 1}).to_list(
@@ -60,40 +102,50 @@ class MongoCounters:
         with calling("set_counter"):
             await self._stored.update_one({"_id": counter}, {"$set": {"numbers": numbers}}, upsert=True)
 
-    async def _add_all(self, additions: list[Addition]) -> list[dict[str, int] | BaseException]:
+    async def _add_all(self, additions: list[Addition]) -> list[Numbers | BaseException]:
         """Add what is not known yet; everyone's answer is as if they had been served one after the other."""
         counter = additions[0].counter
         applied = _first_of_each_token(additions)
-        while True:
-            tokens = [addition.once for addition in applied if addition.once is not None]
+        while applied:
+            change = Change.of(applied)
             try:
-                after = await self._add(counter, applied, tokens)
-                break
+                if len(change.tokens) == len(applied):
+                    after = await self._changes.ask(change)
+                else:
+                    after = await self._change(change)
+                return _answers(additions, applied, after)
             except Duplicate:  # the counter is there, and knows one of the tokens
-                known = await self._known(counter, tokens)
+                known = await self._known(counter, change.tokens)
                 applied = [addition for addition in applied if addition.once not in known]
-        return _answers(additions, applied, after)
+        return _answers(additions, [], (await self.read([counter])).get(counter, {}))
 
-    async def _add(self, counter: str, applied: list[Addition], tokens: list[str]) -> dict[str, int]:
-        """Make one change of all. Raises `Duplicate` when one of the tokens is known."""
-        sums: dict[str, int] = {}
-        for addition in applied:
-            for name, number in addition.by.items():
-                sums[name] = sums.get(name, 0) + number
-        change: dict[str, Any] = {
-            "$inc": {f"numbers.{_escaped(name)}": number for name, number in sums.items()}
-        }
-        query: dict[str, Any] = {"_id": counter}
-        if tokens:
-            query["tokens"] = {"$nin": tokens}
-            change["$push"] = {"tokens": {"$each": tokens, "$slice": -TOKENS_KEPT}}
+    async def _change(self, change: Change) -> Numbers:
+        """Make one change, and return the numbers as it left them. Raises `Duplicate` for a known token."""
         with calling("increment"):
             stored = await self._stored.find_one_and_update(
-                query, change, {"numbers": 1}, upsert=True, return_document=ReturnDocument.AFTER
+                change.query(),
+                change.update(),
+                {"numbers": 1},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
             )
         return _numbers(stored)
 
-    async def _known(self, counter: str, tokens: list[str]) -> frozenset[str]:
+    async def _change_all(self, changes: list[Change]) -> list[Numbers | BaseException]:
+        """Make each change, of as many counters; the answers are the numbers read after all of them."""
+        errors: Mapping[int, BaseException] = {}
+        try:
+            with calling("increment"):
+                await self._stored.bulk_write(
+                    [UpdateOne(change.query(), change.update(), upsert=True) for change in changes],
+                    ordered=False,
+                )
+        except BulkWriteError as error:
+            errors = ours_by_index(error)
+        after = await self.read([change.counter for change in changes])
+        return [errors.get(number, after.get(change.counter, {})) for number, change in enumerate(changes)]
+
+    async def _known(self, counter: str, tokens: Sequence[str]) -> frozenset[str]:
         known = {"$setIntersection": [{"$ifNull": ["$tokens", []]}, {"$literal": tokens}]}
         with calling("increment"):
             stored = await self._stored.find_one({"_id": counter}, {"known": known})
@@ -112,12 +164,12 @@ def _first_of_each_token(additions: Iterable[Addition]) -> list[Addition]:
 
 
 def _answers(
-    additions: list[Addition], applied: list[Addition], after: dict[str, int]
-) -> list[dict[str, int] | BaseException]:
+    additions: list[Addition], applied: list[Addition], after: Numbers
+) -> list[Numbers | BaseException]:
     """Go back from the numbers after all to those after each."""
     made = {id(addition) for addition in applied}
     now = dict(after)
-    answers: list[dict[str, int] | BaseException] = []
+    answers: list[Numbers | BaseException] = []
     for addition in reversed(additions):
         answers.append({name: now.get(name, 0) for name in addition.by})
         if id(addition) in made:
@@ -126,7 +178,7 @@ def _answers(
     return answers[::-1]
 
 
-def _numbers(stored: Mapping[str, Any]) -> dict[str, int]:
+def _numbers(stored: Mapping[str, Any]) -> Numbers:
     return {_plain(name): int(number) for name, number in stored.get("numbers", {}).items()}
 
 

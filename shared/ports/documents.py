@@ -177,7 +177,8 @@ class Documents(Protocol):
         """Add to the named numbers of a counter and return them as they are after this call.
 
         With `once`, a token: the same token given again (within the last 2,000 of this counter) adds
-        nothing. Without it, of two callers who add to one number no two get the same answer.
+        nothing, and what another process adds at the same time may be in the answer already. Without it, of
+        two callers who add to one number no two get the same answer.
         """
         ...
 

@@ -176,6 +176,37 @@ async def test_the_same_token_counts_for_each_counter_by_itself(documents: Docum
     assert await documents.counters(["one", "other"]) == {"one": {"mails": 1}, "other": {"mails": 1}}
 
 
+async def test_many_counters_at_once_each_count_their_own_and_a_known_token_disturbs_none(
+    store: Store, documents: Documents
+) -> None:
+    other = await store.documents()
+    await asyncio.gather(
+        *(other.increment(f"seen-{n}", {"mails": 1}, once="event-0") for n in range(0, 40, 2))
+    )
+
+    answers = await asyncio.gather(
+        *(
+            documents.increment(f"seen-{n}", {"mails": 1}, once=f"event-{event}")
+            for n in range(40)
+            for event in range(3)
+        )
+    )
+
+    assert [answer["mails"] for answer in answers[3:6]] == [1, 2, 3]
+    assert [answer["mails"] for answer in answers[:3]] == [1, 2, 3]
+    assert await documents.counters([f"seen-{n}" for n in range(40)]) == {
+        f"seen-{n}": {"mails": 3} for n in range(40)
+    }
+
+
+async def test_answers_under_tokens_differ_within_one_process(documents: Documents) -> None:
+    answers = await asyncio.gather(
+        *(documents.increment("seen", {"mails": 1}, once=f"event-{number}") for number in range(50))
+    )
+
+    assert list(range(1, 51)) == sorted(answer["mails"] for answer in answers)
+
+
 async def test_two_thousand_tokens_are_remembered(documents: Documents) -> None:
     async def count_all() -> None:
         await asyncio.gather(

@@ -1,8 +1,10 @@
 """The one file of the embedded adapters: documents, blobs and bus side by side.
 
 A write that was answered is on the disk (`synchronous=FULL`, write-ahead log) and is seen by every read
-that begins afterwards. One thread writes, in group commits; two read: one by id and from the bus, one for
-searches, so that a long search holds up no short read. A second process may open the same file.
+that begins afterwards. One thread writes, in group commits. One statement that reads a few rows by id is
+executed on the event loop itself: it takes some microseconds, less than changing threads and back. Two
+threads read what may take longer: one what others wait for, as the bus, one searches. A second process may
+open the same file.
 
 On failure: what is wrong at opening is `Refused` with what to do (not a database of Ombud, written by a
 newer version, read-only, locked, damaged). Later a lock held for longer than `patience`, or a full disk, is
@@ -17,10 +19,10 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TypeVar
 
-from shared.adapters.sqlite_errors import opening, result_code
+from shared.adapters.sqlite_errors import opening, result_code, translate
 from shared.adapters.sqlite_migrations import MIGRATIONS
-from shared.adapters.sqlite_worker import Outcome, Value, Worker, read_each, write_together
-from shared.domain.errors import Refused
+from shared.adapters.sqlite_worker import Outcome, Statement, Value, Worker, read_each, write_together
+from shared.domain.errors import Refused, Unavailable
 
 PATIENCE = 5.0
 """Seconds to wait for another process's lock."""
@@ -39,8 +41,11 @@ T = TypeVar("T")
 class SqliteFile:
     """An open file. Made by `open`; for use on one event loop."""
 
-    def __init__(self, path: Path, writer: Worker, reader: Worker, searcher: Worker) -> None:
+    def __init__(
+        self, path: Path, near: sqlite3.Connection, writer: Worker, reader: Worker, searcher: Worker
+    ) -> None:
         self.path = path
+        self._near = near
         self._writer = writer
         self._reader = reader
         self._searcher = searcher
@@ -60,11 +65,12 @@ class SqliteFile:
         writer = Worker("writer", path, connections[0], write_together)
         reader = Worker("reader", path, connections[1], read_each)
         searcher = Worker("searcher", path, connections[2], read_each)
-        file = cls(path, writer, reader, searcher)
+        file = cls(path, connections[3], writer, reader, searcher)
         try:
             yield file
         finally:
             file.closed = True
+            connections[3].close()
             # The writer goes last: SQLite lets the last connection fold the log into the file.
             await reader.close()
             await searcher.close()
@@ -82,9 +88,18 @@ class SqliteFile:
         """Run a short reading job: by id, or in order from a known place."""
         return self._reader.run(job)
 
-    def fetch(self, sql: str, values: Sequence[Value] = ()) -> asyncio.Future[Outcome]:
-        """Execute one short reading statement."""
-        return self._reader.execute(sql, values)
+    async def fetch(self, sql: str, values: Sequence[Value] = ()) -> Outcome:
+        """Execute one statement that reads a few rows by id or index."""
+        if self.closed:
+            raise Unavailable("sqlite", "the file is closed")
+        statement = Statement(sql, values)
+        try:
+            return statement(self._near)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and result_code(error) == sqlite3.SQLITE_BUSY:
+                # Readers wait for nobody, unless somebody recovers or removes the log: then, off the loop.
+                return await self._reader.run(statement)
+            raise translate(error, self.path) from error
 
     def search(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run a reading job that may take long, beside the short ones."""
@@ -108,6 +123,7 @@ def _connect_all(path: Path, patience: float, most_pages: int | None) -> list[sq
         try:
             made.append(_connect_writer(path, patience, most_pages))
             made.extend(_connect_reader(path, patience) for _ in range(2))
+            made.append(_connect_reader(path, patience=0))
         except BaseException:
             for connection in made:
                 connection.close()

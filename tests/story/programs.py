@@ -1,7 +1,6 @@
 """Ombud as a person starts it: a program that prints JSON, an API, a mailbox, a folder of letters."""
 
 import asyncio
-import contextlib
 import imaplib
 import json
 import os
@@ -89,11 +88,10 @@ class Program:
     def append(self, *raws: bytes) -> None:
         """Put mails into the mailbox as any IMAP client does."""
         imap = self.ready["imap"]
-        with contextlib.closing(imaplib.IMAP4(imap["host"], imap["port"], timeout=10)) as client:
+        with imaplib.IMAP4(imap["host"], imap["port"], timeout=10) as client:
             client.login(imap["user"], imap["password"])
             for raw in raws:
                 client.append(imap["folder"], "", "", raw)
-            client.logout()
 
     async def _end(self, number: signal.Signals) -> None:
         if self.process.returncode is None:

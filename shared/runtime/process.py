@@ -22,7 +22,7 @@ import structlog
 import uvicorn
 
 from shared import metrics
-from shared.domain.errors import Refused, Unavailable
+from shared.domain.errors import OmbudError, Refused, Unavailable
 from shared.ports.documents import Collection
 from shared.runtime.consumer import Consumer
 from shared.runtime.health import Health
@@ -155,6 +155,10 @@ class _Process:
         """Await `work`; if it fails, or ends though nobody said stop, the whole process stops."""
         try:
             await work
+        except OmbudError as fault:
+            log.error("process.part_failed", part=name, reason=str(fault))  # noqa: TRY400 (it says what to do)
+            self._failed = True
+            self._stop.set()
         except Exception:
             log.exception("process.part_failed", part=name)
             self._failed = True

@@ -4,6 +4,7 @@ The adapters are imported only when they are used: a process pays in memory for 
 Opening never waits for a server: one that is missing shows in readiness, and is used when it comes.
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -132,9 +133,21 @@ def _secret(settings: Settings) -> bytes:
         return given.encode()
     if not settings.embedded:
         raise Refused("set OMBUD_SECRET to 32 random characters, the same for every service")
-    kept = settings.data / "secret"
-    if not kept.exists():
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-    return kept.read_bytes()
+    return _kept_secret(settings.data / "secret")
+
+
+def _kept_secret(file: Path) -> bytes:
+    """The secret in this file; made where it is missing, also when several processes do so at once."""
+    if not file.exists():
+        part = file.with_name(f"secret.{os.getpid()}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as written:
+            written.write(secrets.token_urlsafe(32))
+            written.flush()
+            os.fsync(written.fileno())
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(part)
+        part.unlink()
+    kept = file.read_bytes()
+    if len(kept) < SHORTEST_SECRET:
+        raise Refused(f"{file} is cut short: restore it from a backup, or remove it for a new one")
+    return kept

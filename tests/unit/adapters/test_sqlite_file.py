@@ -1,6 +1,8 @@
 """The embedded file: group commit, what is refused at opening, and what waits while it is in use."""
 
 import asyncio
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -170,6 +172,24 @@ async def test_a_full_disk_is_unavailable_and_spares_what_was_answered(tmp_path:
     async with SqliteFile.open(path) as file:  # as after room was made
         await file.execute(INSERT, ("more",))
         assert await count(file) == answered + 1
+
+
+async def test_while_the_disk_is_full_a_ping_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    async with SqliteFile.open(folder / "o.sqlite") as file:
+        await file.ping()
+        used = sum(one.stat().st_size for one in folder.iterdir())
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (used // 4, before[1]))
+        try:
+            with pytest.raises(Unavailable):
+                await file.ping()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        await file.ping()
 
 
 async def test_a_full_disk_fails_its_whole_batch_or_only_whom_it_hit(tmp_path: Path) -> None:

@@ -6,16 +6,19 @@ No script and nothing from elsewhere: it works offline and under the strictest C
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from services.api.problems import KINDS
 
 _FOLDER = Path(__file__).parent / "templates"
+_CODE = re.compile(r"`([^`]+)`")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -28,6 +31,7 @@ def install(app: FastAPI) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["prose"] = prose
     templates.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     style = (_FOLDER / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -48,6 +52,15 @@ def install(app: FastAPI) -> None:
     @app.get("/docs/problems", include_in_schema=False)
     async def problems() -> HTMLResponse:
         return page("problems.html", kinds=list(KINDS.values()))
+
+
+def prose(text: str) -> Markup:
+    """Descriptions as HTML: a blank line parts paragraphs, backquotes are code, single breaks are spaces."""
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return Markup("<br><br>").join(
+        Markup(_CODE.sub(r"<code>\1</code>", str(escape(part))))  # noqa: S704 (escaped just here)
+        for part in paragraphs
+    )
 
 
 def _groups(document: dict[str, Any]) -> list[dict[str, Any]]:

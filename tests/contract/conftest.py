@@ -1,4 +1,4 @@
-"""The stores that the contract suites run against: every test below runs once on each.
+"""The stores and buses that the contract suites run against: every test below runs once on each.
 
 `store` stands for one store on disk. Each `documents()` or `blobs()` of it is opened anew, as another process
 would: two of them share nothing but the store.
@@ -17,7 +17,9 @@ from shared.adapters.mongo_documents import MongoDocuments
 from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
 from shared.ports.blobs import Blobs
+from shared.ports.bus import Bus
 from shared.ports.documents import Collection, Documents
+from tests.contract.bus_adapters import BUSES, Station, station_of
 from tests.contract.documents_sample import TASKS, Task
 
 
@@ -103,3 +105,16 @@ async def others_tasks(store: Store, documents: Documents) -> Collection[Task]:
 async def blobs(store: Store) -> Blobs:
     """The store's blobs."""
     return await store.blobs()
+
+
+@pytest.fixture(params=BUSES)
+async def station(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Station]:
+    """One bus on disk, or on a broker of its own topics; see `Station`."""
+    async with station_of(request, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def bus(station: Station) -> Bus:
+    """The bus as one process has it."""
+    return await station.open()

@@ -5,37 +5,22 @@ What members of a group owe each other stands in `test_bus_groups.py`.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from shared.ports.bus import Bus, Message, Partition, Record
 from tests.contract.bus_adapters import (
-    BUSES,
     PARTITIONS,
     SESSION_SECONDS,
     Station,
     by_partition,
     messages,
     read,
-    station_of,
     values,
 )
 from tests.helpers import eventually, unique
-
-
-@pytest.fixture(params=BUSES)
-async def station(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Station]:
-    async with station_of(request, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def bus(station: Station) -> Bus:
-    return await station.open()
-
 
 # -- publishing
 

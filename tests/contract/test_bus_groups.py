@@ -4,14 +4,12 @@ Members here read on by themselves (`Reader`), as consumers do: their calls are 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from collections.abc import Awaitable
 
 import pytest
 
 from shared.ports.bus import Bus, Message, Partition, Record, Subscription
 from tests.contract.bus_adapters import (
-    BUSES,
     PARTITIONS,
     SESSION_SECONDS,
     Station,
@@ -22,22 +20,9 @@ from tests.contract.bus_adapters import (
     read,
     seen,
     shared_out,
-    station_of,
     values,
 )
 from tests.helpers import eventually, unique
-
-
-@pytest.fixture(params=BUSES)
-async def station(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Station]:
-    async with station_of(request, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def bus(station: Station) -> Bus:
-    return await station.open()
-
 
 # -- groups
 

@@ -1,11 +1,8 @@
 """What is MongoDB's own: errors, what BSON cannot hold, the indexes that queries use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.errors import (
     AutoReconnect,
     DuplicateKeyError,
@@ -22,23 +19,9 @@ from shared.domain.errors import Duplicate, Invalid, Refused, Unavailable, Unrea
 from shared.metrics import REGISTRY
 from shared.ports.documents import Collection, Index, Order, Spec
 from tests.contract.documents_sample import NOON, TASKS, Task, task
+from tests.unit.adapters.plain import Database
 
 pytestmark = pytest.mark.mongo
-
-Database = Any
-"""The same database by the plain driver, to look behind our adapter."""
-
-
-@pytest.fixture
-def database(mongo_url: str, mongo_database: str) -> Iterator[Database]:
-    with MongoClient[dict[str, Any]](mongo_url) as client:
-        yield client[mongo_database]
-
-
-@pytest.fixture
-async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
-    async with Mongo.open(mongo_url, mongo_database) as mongo:
-        yield mongo
 
 
 @pytest.fixture

@@ -2,33 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import gridfs
 import pytest
-from pymongo import MongoClient
 
 from shared.adapters.gridfs_blobs import CHUNK, GridfsBlobs
 from shared.adapters.mongo import Mongo
 from shared.domain.errors import Unreadable
+from tests.unit.adapters.plain import Database
 
 pytestmark = pytest.mark.mongo
-
-Database = Any
-"""The same database by the plain driver, to look behind our adapter."""
-
-
-@pytest.fixture
-def database(mongo_url: str, mongo_database: str) -> Iterator[Database]:
-    with MongoClient[dict[str, Any]](mongo_url) as client:
-        yield client[mongo_database]
-
-
-@pytest.fixture
-async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[Mongo]:
-    async with Mongo.open(mongo_url, mongo_database) as mongo:
-        yield mongo
 
 
 @pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1, 3_000_000])

@@ -10,21 +10,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.kafka import Kafka, jars, serves
 from shared.domain.errors import Refused
-from tests.conftest import missing
 from tests.helpers import free_port, unique
+from tests.unit.deploy.started import started
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
 def kafka(tmp_path: Path) -> Iterator[Kafka]:
-    server = Kafka(tmp_path / "kafka")
-    try:
-        server.start()
-    except Refused as reason:
-        missing("kafka", str(reason))
-    yield server
-    server.stop()
+    with started(Kafka(tmp_path / "kafka"), "kafka") as server:
+        yield server
 
 
 async def create(bootstrap: str, topic: str, partitions: int = 1) -> None:

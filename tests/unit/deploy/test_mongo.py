@@ -9,8 +9,8 @@ from pymongo import MongoClient
 
 from deploy.local.mongo import Mongo, is_primary
 from shared.domain.errors import Refused
-from tests.conftest import missing
 from tests.helpers import free_port
+from tests.unit.deploy.started import started
 
 pytestmark = pytest.mark.mongo
 
@@ -19,13 +19,8 @@ Client = MongoClient[dict[str, Any]]
 
 @pytest.fixture
 def mongo(tmp_path: Path) -> Iterator[Mongo]:
-    server = Mongo(tmp_path / "mongo")
-    try:
-        server.start()
-    except Refused as reason:
-        missing("mongo", str(reason))
-    yield server
-    server.stop()
+    with started(Mongo(tmp_path / "mongo"), "mongo") as server:
+        yield server
 
 
 def test_acknowledged_documents_are_there_after_the_server_was_killed_and_started_again(mongo: Mongo) -> None:

@@ -1,4 +1,4 @@
-"""A platform on the embedded adapters, in a folder of the test's own."""
+"""A platform on the embedded adapters, a mailbox and a helpdesk, in a folder of the test's own."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.sandbox.maildrop import make_maildir
 from shared.adapters.sqlite_blobs import SqliteBlobs
 from shared.adapters.sqlite_bus import SqliteBus
 from shared.adapters.sqlite_documents import SqliteDocuments
@@ -18,6 +19,7 @@ from shared.ports.documents import Collection
 from shared.runtime.service import Platform
 from shared.stores.collections import COLLECTIONS
 from shared.stores.stores import Stores
+from tests.unit.ingest.desk import Helpdesk
 
 
 class NoPublisher:
@@ -41,3 +43,14 @@ async def open_test_platform(folder: Path, stack: AsyncExitStack, instance: str 
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     async with AsyncExitStack() as stack:
         yield await open_test_platform(tmp_path, stack)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty Maildir."""
+    return make_maildir(tmp_path / "box")
+
+
+@pytest.fixture
+def helpdesk(platform: Platform) -> Helpdesk:
+    return Helpdesk(platform)

@@ -19,6 +19,7 @@ from shared.runtime.wiring import Wired, open_platform
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="The output is JSON in any case.")]
 
 NARROWEST = 4
 WIDEST = 60
@@ -71,6 +72,14 @@ def say_json(*objects: Any) -> None:
     sys.stdout.flush()
 
 
+def say(json: bool, told: dict[str, Any], sentence: str) -> None:
+    """Answer a verb that did one thing: `told` as JSON, or a sentence."""
+    if json:
+        say_json(told)
+    else:
+        print(sentence)
+
+
 def table(rows: Iterable[Sequence[Any]], head: Sequence[str], nothing: str) -> None:
     """Print rows in columns, or `nothing` when there are none."""
     lines = [[_cell(value) for value in row] for row in rows]
@@ -82,12 +91,18 @@ def table(rows: Iterable[Sequence[Any]], head: Sequence[str], nothing: str) -> N
         for n in range(len(head))
     ]
     for line in [list(head), *lines]:
-        print("  ".join(cell[:width].ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(_fitted(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _fitted(cell: str, width: int) -> str:
+    return cell.ljust(width) if len(cell) <= width else cell[: width - 1] + "…"
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "-"
     if hasattr(value, "strftime"):
         return str(value.strftime("%Y-%m-%d %H:%M:%SZ"))
     return " ".join(str(value).split())

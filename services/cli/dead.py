@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.domain.errors import Invalid
 from shared.domain.events import TOPICS
@@ -39,7 +39,7 @@ def list_(
 
 
 @app.command()
-def show(event_id: str) -> None:
+def show(event_id: str, json: AlwaysJson = False) -> None:  # noqa: ARG001 (it is always JSON)
     """One dead event with its trace and where it came from, as JSON."""
 
     async def work(wired: Wired, _: OmbudSettings) -> DeadEvent:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, say_json, table, with_platform
+from services.cli.console import Json, say, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.runtime.wiring import Wired
 
@@ -56,7 +56,7 @@ def list_(json: Json = False) -> None:
 
 
 @app.command()
-def revoke(key_id: str) -> None:
+def revoke(key_id: str, json: Json = False) -> None:
     """Make a key useless, within seconds."""
     from services.api.keys import revoke_key
 
@@ -64,4 +64,4 @@ def revoke(key_id: str) -> None:
         await revoke_key(wired.platform.stores, wired.platform.clock, key_id)
 
     with_platform(work)
-    print(f"revoked {key_id}")
+    say(json, {"event": "revoked", "id": key_id}, f"revoked {key_id}")

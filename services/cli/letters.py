@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.console import Json, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.domain.letters import Letter
 from shared.ports.documents import Page
@@ -46,7 +46,7 @@ def list_(
 
 
 @app.command()
-def show(letter_id: str) -> None:
+def show(letter_id: str, json: AlwaysJson = False) -> None:  # noqa: ARG001 (it is always JSON)
     """One letter with all its tries, as JSON."""
     from services.notify.commands import show_letter
 
@@ -57,11 +57,12 @@ def show(letter_id: str) -> None:
 
 
 @app.command()
-def retry(letter_id: str) -> None:
+def retry(letter_id: str, json: Json = False) -> None:
     """Try a letter again that had failed for good."""
     from services.notify.commands import retry_letter
 
     async def work(wired: Wired, _: OmbudSettings) -> Letter:
         return await retry_letter(wired.platform.stores, wired.platform.clock, letter_id)
 
-    print(f"{with_platform(work).id} is queued again")
+    queued = with_platform(work).id
+    say(json, {"event": "queued", "id": queued}, f"{queued} is queued again")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import Json, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.domain.ledger import LedgerEntry
 from shared.ports.documents import Page
@@ -34,6 +34,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, json: Json 
 def show(
     entry_id: str,
     raw: Annotated[bool, typer.Option(help="The mail's own bytes, to standard output.")] = False,
+    json: AlwaysJson = False,  # noqa: ARG001 (it is, but for --raw)
 ) -> None:
     """One quarantined mail: its entry as JSON, or with --raw its bytes."""
     from services.ingest.quarantine import show as shown
@@ -49,11 +50,12 @@ def show(
 
 
 @app.command()
-def retry(entry_id: str) -> None:
+def retry(entry_id: str, json: Json = False) -> None:
     """Give a quarantined mail to intake again, once what was wrong is mended."""
     from services.ingest.quarantine import release
 
     async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
         return await release(wired.platform, entry_id)
 
-    print(f"{with_platform(work).id} is on its way again")
+    released = with_platform(work).id
+    say(json, {"event": "released", "id": released}, f"{released} is on its way again")

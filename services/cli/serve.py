@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from importlib import import_module
 from typing import Any
 
+from services.cli.console import Json, say, with_platform
 from services.settings import read_settings
 from shared.runtime import logs
 from shared.runtime.service import Build
@@ -51,12 +52,11 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return runner.run(work())
 
 
-def prepare() -> None:
+def prepare(json: Json = False) -> None:
     """Make topics, collections and indexes where they are missing; safe to repeat."""
-    from services.cli.console import with_platform
 
     async def done(*_: object) -> None:
         """`with_platform` has prepared."""
 
     with_platform(done)
-    print("topics, collections and indexes are there")
+    say(json, {"event": "prepared"}, "topics, collections and indexes are there")

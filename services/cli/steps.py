@@ -12,6 +12,7 @@ from typing import Any
 
 from services.cli.console import say_json
 from shared.domain import events
+from shared.domain.errors import Unreadable
 from shared.domain.mail_fetched import MailFetched
 from shared.ports.bus import Record
 from shared.runtime.service import Platform, Reader, Service
@@ -60,7 +61,10 @@ class Steps:
 
     async def _mail(self, record: Record) -> None:
         await self._ready.wait()
-        mail = MailFetched.parse(record.headers, record.value)
+        try:
+            mail = MailFetched.parse(record.headers, record.value)
+        except Unreadable:
+            return  # intake sets it aside; a printer has nothing to add
         size = "by reference" if mail.raw is None else f"{len(mail.raw)} bytes"
         self._say(
             "mail.fetched",
@@ -75,7 +79,10 @@ class Steps:
     async def _event(self, record: Record) -> None:
         await self._ready.wait()
         kind = record.headers.get("ce_type", "")
-        event = events.parse_event(kind, record.value)
+        try:
+            event = events.parse_event(kind, record.value)
+        except ValueError:
+            return
         if event is not None:
             name = kind.removeprefix("ombud.").removesuffix(".v1")
             self._say(name, event.occurred_at, _told(event), **event.model_dump(mode="json"))

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.console import Json, read_file, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, read_file, say_json, table, with_platform
 from services.settings import OmbudSettings, read_settings
 from shared.runtime.wiring import Wired
 from shared.stores.trace import Trace
@@ -13,7 +13,7 @@ from shared.stores.trace import Trace
 
 def explain(
     files: Annotated[list[Path], typer.Argument(help="Raw mails (.eml); - for standard input.")],
-    json: Annotated[bool, typer.Option("--json", help="The output is JSON in any case.")] = False,  # noqa: ARG001 (every verb takes it)
+    json: AlwaysJson = False,  # noqa: ARG001 (every verb takes it)
 ) -> None:
     """Print what Ombud makes of each mail, one JSON object a line; nothing is stored."""
     from services.ingest.explain import explain as explained

@@ -27,18 +27,18 @@ def refusal() -> str:
 def test_wrong_values_end_a_verb_with_one_message_that_names_them_all(ombud: Ombud) -> None:
     done = ombud("run", OMBUD_HTTP__PORT="many", OMBUD_SMTP__TLS="x", OMBUD_MAILBOXES__A__HOST="h")
 
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    assert done.code == 1
+    assert done.out == ""
+    assert "Traceback" not in done.err
     for name in ("OMBUD_HTTP__PORT", "OMBUD_SMTP__TLS", "OMBUD_MAILBOXES__A__ADDRESS: it has to be set"):
-        assert name in done.stderr
+        assert name in done.err
 
 
 def test_a_variable_that_is_no_setting_is_told_once_and_the_verb_goes_on(ombud: Ombud) -> None:
     done = ombud("config", OMBUD_MAILBOX__SUPPORT__HOST="imap.example.org")
 
-    assert done.returncode == 0
-    assert done.stderr == (
+    assert done.code == 0
+    assert done.err == (
         "ombud: OMBUD_MAILBOX__SUPPORT__HOST is not a setting and is ignored: "
         "did you mean OMBUD_MAILBOXES__SUPPORT__HOST?\n"
     )
@@ -130,20 +130,20 @@ def test_an_address_of_a_broker_is_taken_as_it_is(address: str, monkeypatch: pyt
 def test_kafka_without_mongodb_or_the_other_way_is_refused(ombud: Ombud, given: str, missing: str) -> None:
     done = ombud("api", OMBUD_SECRET="x" * 32, **{given: "127.0.0.1:1"})
 
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert missing in done.stderr
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert missing in done.err
 
 
 def test_run_without_embedded_adapters_is_refused(ombud: Ombud) -> None:
     done = ombud("run", OMBUD_KAFKA__BOOTSTRAP="127.0.0.1:1")
 
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "unset" in done.stderr
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "unset" in done.err
 
 
 def test_what_ombud_writes_is_for_its_owner_alone(ombud: Ombud, tmp_path: Path) -> None:
     tmp_path.joinpath("data").mkdir(mode=0o755)
-    assert ombud("prepare").returncode == 0
+    assert ombud("prepare").code == 0
     files = [one for one in tmp_path.joinpath("data").rglob("*") if one.is_file()]
 
     assert any(one.name == "ombud.sqlite" for one in files)

@@ -25,8 +25,9 @@ A = TypeVar("A")
 LARGEST = 200
 """Requests in one bulk call: more gain nothing in throughput and make the first caller wait for the last."""
 
-PARALLEL = 2
-"""Bulk calls under way at once: one is built and read while the server works on the other."""
+PARALLEL = 1
+"""Bulk calls under way at once. A call costs the server as much as ten of the documents in it, so fewer and
+fuller ones are faster: the whole way on MongoDB made 107 mails/s with two calls at once, 122 with one."""
 
 
 class Gatherer(Generic[R, A]):

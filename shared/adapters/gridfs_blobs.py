@@ -53,6 +53,7 @@ class GridfsBlobs:
         self._chunks = mongo.collection("fs.chunks")
         self._small: Gatherer[Blob, None] = mongo.gatherer(self._put_all, SMALL_AT_ONCE)
         self._lookups: Gatherer[str, File | None] = mongo.gatherer(self._look_up)
+        self._indexing = asyncio.Lock()
         self._indexed = False
 
     async def put(self, data: bytes) -> str:
@@ -183,7 +184,9 @@ class GridfsBlobs:
             log.warning("blobs.orphaned", file_id=str(file_id))
 
     async def _make_indexes(self) -> None:
-        if not self._indexed:
+        async with self._indexing:  # a process begins with many mails at once
+            if self._indexed:
+                return
             with calling("blob_prepare"):
                 await self._files.create_index("filename", unique=True)
                 await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)

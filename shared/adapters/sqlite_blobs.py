@@ -12,11 +12,12 @@ import asyncio
 import hashlib
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 
 import structlog
 
+from shared.adapters.sqlite_bulk import BulkWrite, found
 from shared.adapters.sqlite_file import SqliteFile
 from shared.domain.errors import NotFound, Unavailable, Unreadable
 from shared.domain.ids import digest as digest_of
@@ -41,6 +42,10 @@ class SqliteBlobs:
 
     async def put(self, data: bytes) -> str:
         """Store `data` and return its digest, once it is durable. Raises `Unavailable`."""
+        if 0 < len(data) <= PIECE:
+            name = digest_of(data)
+            await self._file.together(_put_all, (name, data))
+            return name
         if len(data) <= SMALL:
             name = digest_of(data)
             await self._file.write(lambda connection: _put_whole(connection, name, data))
@@ -111,6 +116,29 @@ class SqliteBlobs:
 
 _ADD_PIECE = "INSERT INTO sys_pieces (blob, number, data) VALUES (?, ?, ?)"
 _ONE_PIECE = "SELECT data FROM sys_pieces WHERE blob = ? AND number = ?"
+
+
+_ADD_BLOBS = BulkWrite("INSERT INTO sys_blobs (digest, size, begun_at) {rows}", width=3)
+# CROSS JOIN, so that the rows are gone through and the blobs looked up.
+_ADD_ONLY_PIECES = BulkWrite(
+    """INSERT INTO sys_pieces (blob, number, data) SELECT id, 0, new.column2
+        FROM ({rows}) AS new CROSS JOIN sys_blobs ON digest = new.column1""",
+    width=2,
+)
+
+
+def _put_all(connection: sqlite3.Connection, blobs: Sequence[tuple[str, bytes]]) -> list[None]:
+    """Store blobs of one piece each, by their digests."""
+    known = found(
+        connection,
+        "SELECT json_group_array(digest) FROM sys_blobs WHERE digest IN (SELECT value FROM json_each(?))",
+        [name for name, _ in blobs],
+    )
+    new = {name: data for name, data in blobs if name not in known}
+    now = int(time.time())
+    _ADD_BLOBS(connection, [(name, len(data), now) for name, data in new.items()])
+    _ADD_ONLY_PIECES(connection, list(new.items()))
+    return [None] * len(blobs)
 
 
 def _put_whole(connection: sqlite3.Connection, name: str, data: bytes) -> None:

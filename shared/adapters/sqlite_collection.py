@@ -1,7 +1,6 @@
 """One collection of documents in the embedded file; the promises are those of shared/ports/documents.py.
 
-Every write but a claim is one statement, which needs no savepoint in the group commit; triggers keep what
-hangs on it.
+Writes of one kind that stand waiting are one statement (`sqlite_bulk.py`); triggers keep what hangs on them.
 `Conflict` and `NotFound` of a replace are told apart by reading back after it: by then the document may have
 been changed or removed again, which changes nothing for the caller.
 """
@@ -16,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
+from shared.adapters.sqlite_bulk import BulkWrite
 from shared.adapters.sqlite_file import SqliteFile
 from shared.adapters.sqlite_query import (
     Condition,
@@ -48,14 +48,22 @@ class SqliteCollection(Generic[D]):
         name = spec.name
         self._get = f"SELECT {COLUMNS} FROM {name} WHERE id = ?"
         self._get_many = f"SELECT {COLUMNS} FROM {name} WHERE id IN (SELECT value FROM json_each(?))"
-        self._insert = f"""INSERT INTO {name} (id, version, body, outbox, wake_at, outbox_since)
-            VALUES (?, ?, ?, ?, ?, ?)"""
-        self._replace = f"""UPDATE {name} SET version = ?, body = ?, outbox = ?, wake_at = ?, outbox_since = ?
-            WHERE id = ? AND version = ?"""
-        self._clear = f"""UPDATE {name} SET outbox = (
-                SELECT nullif(json_group_array(json(value)), '[]') FROM json_each(outbox)
-                WHERE json_extract(value, '$.id') NOT IN (SELECT value FROM json_each(?))
-            ) WHERE id = ? AND outbox IS NOT NULL"""
+        self._insert = BulkWrite(
+            f"INSERT INTO {name} (id, version, body, outbox, wake_at, outbox_since) {{rows}}", width=6
+        )
+        self._replace = BulkWrite(
+            f"""UPDATE {name} SET version = new.column2, body = new.column3, outbox = new.column4,
+                wake_at = new.column5, outbox_since = new.column6
+            FROM ({{rows}}) AS new WHERE {name}.id = new.column1 AND {name}.version = new.column7""",
+            width=7,
+        )
+        self._clear = BulkWrite(
+            f"""UPDATE {name} SET outbox = (
+                SELECT nullif(json_group_array(json(value)), '[]') FROM json_each({name}.outbox)
+                WHERE json_extract(value, '$.id') NOT IN (SELECT value FROM json_each(gone.column2))
+            ) FROM ({{rows}}) AS gone WHERE {name}.id = gone.column1""",
+            width=2,
+        )
         self._unpublished = f"""SELECT {COLUMNS} FROM {name}
             WHERE outbox IS NOT NULL AND outbox_since < ? ORDER BY outbox_since, seq LIMIT ?"""
 
@@ -75,7 +83,7 @@ class SqliteCollection(Generic[D]):
         """Store a new document. Raises `Duplicate`."""
         values = (*self._form.row(document), _now())
         try:
-            await self._file.execute(self._insert, values)
+            await self._file.together(self._insert, values)
         except Duplicate as error:
             raise self._taken(document.id) from error
 
@@ -85,10 +93,9 @@ class SqliteCollection(Generic[D]):
             raise ValueError(
                 f"version {document.version} does not follow {if_version}: raise it before saving"
             )
-        row = self._form.row(document)
-        values = (row.version, row.body, row.outbox, row.wake_at, _now(), row.doc_id, if_version)
+        values = (*self._form.row(document), _now(), if_version)
         try:
-            changed = (await self._file.execute(self._replace, values)).changed
+            changed = await self._file.together(self._replace, values)
         except Duplicate as error:
             raise self._taken(document.id) from error
         if not changed:
@@ -100,7 +107,7 @@ class SqliteCollection(Generic[D]):
 
     async def clear_outbox(self, doc_id: str, event_ids: Sequence[str]) -> None:
         """Take published events out of the document's outbox; its version stays as it is."""
-        await self._file.execute(self._clear, (orjson.dumps(list(event_ids)).decode(), doc_id))
+        await self._file.together(self._clear, (doc_id, orjson.dumps(list(event_ids)).decode()))
 
     async def unpublished(self, older_than: float, limit: int) -> list[D]:
         """Documents with events in their outbox, last written more than `older_than` seconds ago."""

@@ -15,14 +15,12 @@ from typing import Any, TypeVar
 import orjson
 
 from shared.adapters.sqlite_collection import SqliteCollection
+from shared.adapters.sqlite_counters import Increment, increment_all, set_counter
 from shared.adapters.sqlite_file import SqliteFile
 from shared.adapters.sqlite_table import Table
 from shared.domain.documents import Document
 from shared.domain.errors import Refused
 from shared.ports.documents import Spec
-
-TOKENS_KEPT = 2_000
-"""How many `once` tokens of one counter are remembered."""
 
 D = TypeVar("D", bound=Document)
 
@@ -44,7 +42,7 @@ class SqliteDocuments:
 
     async def increment(self, counter: str, by: Mapping[str, int], once: str | None = None) -> dict[str, int]:
         """Add to the named numbers of a counter and return them; once only for the same token."""
-        return await self._file.write(lambda connection: _increment(connection, counter, by, once))
+        return await self._file.together(increment_all, Increment(counter, by, once))
 
     async def counters(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
         """The numbers of the counters that exist, by counter."""
@@ -60,7 +58,7 @@ class SqliteDocuments:
 
     async def set_counter(self, counter: str, to: Mapping[str, int]) -> None:
         """Make a counter hold these numbers and no others; its tokens are kept."""
-        await self._file.write(lambda connection: _set_counter(connection, counter, to))
+        await self._file.write(lambda connection: set_counter(connection, counter, to))
 
     async def ping(self) -> None:
         """Return if the file takes writes. Raises `Unavailable`."""
@@ -94,42 +92,3 @@ def _make_one(connection: sqlite3.Connection, table: Table) -> None:
 
 def _exists(connection: sqlite3.Connection, table: str) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone() is not None
-
-
-def _increment(
-    connection: sqlite3.Connection, counter: str, by: Mapping[str, int], once: str | None
-) -> dict[str, int]:
-    fresh = once is None or _note_token(connection, counter, once)
-    return {name: _add(connection, counter, name, number if fresh else 0) for name, number in by.items()}
-
-
-def _add(connection: sqlite3.Connection, counter: str, name: str, number: int) -> int:
-    (value,) = connection.execute(
-        """INSERT INTO sys_counters (counter, name, value) VALUES (?, ?, ?)
-            ON CONFLICT DO UPDATE SET value = value + excluded.value RETURNING value""",
-        (counter, name, number),
-    ).fetchone()
-    return int(value)
-
-
-def _note_token(connection: sqlite3.Connection, counter: str, token: str) -> bool:
-    """Remember the token, forget the oldest, and say whether it is new."""
-    noted = connection.execute(
-        """INSERT OR IGNORE INTO sys_tokens (counter, token, seq)
-            SELECT ?1, ?2, coalesce(max(seq), 0) + 1 FROM sys_tokens WHERE counter = ?1 RETURNING seq""",
-        (counter, token),
-    ).fetchone()
-    if noted is None:
-        return False
-    connection.execute(
-        "DELETE FROM sys_tokens WHERE counter = ? AND seq <= ?", (counter, noted[0] - TOKENS_KEPT)
-    )
-    return True
-
-
-def _set_counter(connection: sqlite3.Connection, counter: str, to: Mapping[str, int]) -> None:
-    connection.execute("DELETE FROM sys_counters WHERE counter = ?", (counter,))
-    connection.executemany(
-        "INSERT INTO sys_counters (counter, name, value) VALUES (?, ?, ?)",
-        [(counter, name, number) for name, number in to.items()],
-    )

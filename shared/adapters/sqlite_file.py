@@ -21,7 +21,15 @@ from typing import TypeVar
 
 from shared.adapters.sqlite_errors import opening, result_code, translate
 from shared.adapters.sqlite_migrations import MIGRATIONS
-from shared.adapters.sqlite_worker import Outcome, Statement, Value, Worker, read_each, write_together
+from shared.adapters.sqlite_worker import (
+    Bulk,
+    Outcome,
+    Statement,
+    Value,
+    Worker,
+    read_together,
+    write_together,
+)
 from shared.domain.errors import Refused, Unavailable
 
 PATIENCE = 5.0
@@ -37,6 +45,8 @@ _CACHE_KIB = 8 * 1024
 _PING = """INSERT INTO sys_counters (counter, name, value) VALUES ('ping', '', 1)
            ON CONFLICT DO UPDATE SET value = value + 1"""
 
+A = TypeVar("A")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -65,8 +75,8 @@ class SqliteFile:
         """
         connections = await asyncio.to_thread(_connect_all, path, patience, most_pages)
         writer = Worker("writer", path, connections[0], write_together)
-        reader = Worker("reader", path, connections[1], read_each)
-        searcher = Worker("searcher", path, connections[2], read_each)
+        reader = Worker("reader", path, connections[1], read_together)
+        searcher = Worker("searcher", path, connections[2], read_together)
         file = cls(path, connections[3], writer, reader, searcher)
         try:
             yield file
@@ -83,8 +93,12 @@ class SqliteFile:
         return self._writer.run(job)
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> asyncio.Future[Outcome]:
-        """Execute one writing statement in the next group commit; cheaper than a job."""
+        """Execute one writing statement in the next group commit."""
         return self._writer.execute(sql, values)
+
+    def together(self, bulk: Bulk[R, A], request: R) -> asyncio.Future[A]:
+        """Do a writing request with all others of its kind that stand waiting, in the next group commit."""
+        return self._writer.ask(bulk, request)
 
     def read(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run a short reading job: by id, or in order from a known place."""

@@ -1,12 +1,13 @@
 """A thread that owns one connection and works in batches.
 
-Whoever calls `run` or `execute` on the event loop gets a future. All calls of one turn of the loop are
+Whoever calls `ask`, `run` or `execute` on the event loop gets a future. All calls of one turn of the loop are
 handed over together; the thread takes everything that stands waiting, works it off as one batch, and
 answers the whole batch in one turn of the loop. So the cost of changing threads is paid once a batch, and
 for a writer so is the cost of making it durable (group commit): while one batch is being synced to the
-disk, the next gathers. Nothing waits for a timer.
+disk, the next gathers. Nothing waits for a timer. Requests of one kind are worked off together: see `Bulk`.
 
-On failure: each caller gets its own answer. A call that fails changes nothing and disturbs no other; when
+On failure: each caller gets its own answer. A call that fails changes nothing and disturbs no other: many
+that are done together are taken back and halved until the one at fault stands alone. When
 the transaction as a whole fails (locked, disk full), every call of the batch raises `Unavailable` and none
 of them has happened. A batch whose process is killed has happened wholly or not at all.
 """
@@ -31,6 +32,8 @@ from shared.metrics import STORE_SECONDS
 LARGEST_BATCH = 1_000
 """Calls in one transaction; more would let the first of them wait too long."""
 
+A = TypeVar("A")
+R = TypeVar("R")
 T = TypeVar("T")
 Value = str | int | float | bytes | None
 
@@ -58,8 +61,17 @@ class Statement:
         return Outcome(cursor.rowcount, rows)
 
 
+Bulk = Callable[[sqlite3.Connection, Sequence[R]], Sequence[A]]
+"""Does requests of one kind, and gives the answer to each in their order.
+
+Raises when one of them cannot be done. What it changed is then taken back, and it is called again with fewer
+of them; so besides changing the file it must do nothing.
+"""
+
+
 class _Call(NamedTuple):
-    job: Callable[[sqlite3.Connection], Any]
+    bulk: Bulk[Any, Any]
+    request: Any
     caller: asyncio.Future[Any]
 
 
@@ -67,23 +79,16 @@ class _Batch(Protocol):
     def __call__(self, connection: sqlite3.Connection, calls: Sequence[_Call]) -> list[Any]: ...
 
 
-def _try(connection: sqlite3.Connection, call: _Call) -> Any:
-    try:
-        return call.job(connection)
-    except Exception as error:  # noqa: BLE001 (it is the caller's error, and must not end the thread)
-        return error
-
-
-def read_each(connection: sqlite3.Connection, calls: Sequence[_Call]) -> list[Any]:
+def read_together(connection: sqlite3.Connection, calls: Sequence[_Call]) -> list[Any]:
     """Work off a batch of reads: each sees all that was committed before it began."""
-    return [_try(connection, call) for call in calls]
+    return _by_kind(connection, calls, _read)
 
 
 def write_together(connection: sqlite3.Connection, calls: Sequence[_Call]) -> list[Any]:
     """Work off a batch of writes in one transaction, and answer when it is on the disk."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        answers = [_write(connection, call) for call in calls]
+        answers = _by_kind(connection, calls, _write)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -92,27 +97,51 @@ def write_together(connection: sqlite3.Connection, calls: Sequence[_Call]) -> li
     return answers
 
 
-def _write(connection: sqlite3.Connection, call: _Call) -> Any:
-    answer = (
-        _try(connection, call) if isinstance(call.job, Statement) else _try_in_savepoint(connection, call)
-    )
-    if not connection.in_transaction:
-        # SQLite gave the transaction up (disk full, input/output error): nobody's write has happened.
-        raise (
-            answer if isinstance(answer, sqlite3.Error) else sqlite3.OperationalError("transaction was lost")
-        )
-    return answer
+def _by_kind(
+    connection: sqlite3.Connection,
+    calls: Sequence[_Call],
+    work_off: Callable[[sqlite3.Connection, Bulk[Any, Any], list[Any]], Sequence[Any]],
+) -> list[Any]:
+    kinds: dict[Bulk[Any, Any], list[int]] = {}
+    for place, call in enumerate(calls):
+        kinds.setdefault(call.bulk, []).append(place)
+    answers: list[Any] = [None] * len(calls)
+    for bulk, places in kinds.items():
+        found = work_off(connection, bulk, [calls[place].request for place in places])
+        for place, answer in zip(places, found, strict=True):
+            answers[place] = answer
+    return answers
 
 
-def _try_in_savepoint(connection: sqlite3.Connection, call: _Call) -> Any:
-    connection.execute("SAVEPOINT call")
-    answer = _try(connection, call)
+def _read(connection: sqlite3.Connection, bulk: Bulk[R, A], requests: list[R]) -> Sequence[A | Exception]:
+    try:
+        return bulk(connection, requests)
+    except Exception as error:  # noqa: BLE001 (it is the callers' error, and must not end the thread)
+        return [error] * len(requests)
+
+
+def _write(connection: sqlite3.Connection, bulk: Bulk[R, A], requests: list[R]) -> Sequence[A | Exception]:
+    connection.execute("SAVEPOINT bulk")
+    try:
+        answers = bulk(connection, requests)
+    except Exception as error:
+        if not connection.in_transaction:
+            # SQLite gave the transaction up (disk full, input/output error): nobody's write has happened.
+            raise error if isinstance(error, sqlite3.Error) else _lost() from error
+        connection.execute("ROLLBACK TO bulk")
+        connection.execute("RELEASE bulk")
+        if len(requests) == 1:
+            return [error]
+        half = len(requests) // 2
+        return [*_write(connection, bulk, requests[:half]), *_write(connection, bulk, requests[half:])]
     if not connection.in_transaction:
-        return answer
-    if isinstance(answer, Exception):
-        connection.execute("ROLLBACK TO call")
-    connection.execute("RELEASE call")
-    return answer
+        raise _lost()
+    connection.execute("RELEASE bulk")
+    return answers
+
+
+def _lost() -> sqlite3.OperationalError:
+    return sqlite3.OperationalError("the transaction was lost")
 
 
 class Worker:
@@ -136,17 +165,21 @@ class Worker:
 
         `job` must not keep the connection, nor wait for anything but SQLite.
         """
-        if not self._open:
-            raise Unavailable("sqlite", "the file is closed")
-        caller: asyncio.Future[T] = self._loop.create_future()
-        if not self._waiting:
-            self._loop.call_soon(self._hand_over)
-        self._waiting.append(_Call(job, caller))
-        return caller
+        return self.ask(lambda connection, _: [job(connection)], None)
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> asyncio.Future[Outcome]:
         """Let the thread execute one statement."""
         return self.run(Statement(sql, values))
+
+    def ask(self, bulk: Bulk[R, A], request: R) -> asyncio.Future[A]:
+        """Let the thread do the request, together with others of its kind."""
+        if not self._open:
+            raise Unavailable("sqlite", "the file is closed")
+        caller: asyncio.Future[A] = self._loop.create_future()
+        if not self._waiting:
+            self._loop.call_soon(self._hand_over)
+        self._waiting.append(_Call(bulk, request, caller))
+        return caller
 
     async def close(self) -> None:
         """Answer everybody who waits, then end the thread and close its connection."""

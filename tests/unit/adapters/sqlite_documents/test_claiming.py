@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.sqlite_collection import SqliteCollection
-from shared.adapters.sqlite_documents import TOKENS_KEPT, SqliteDocuments
+from shared.adapters.sqlite_counters import TOKENS_KEPT
+from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
 from shared.domain.errors import Conflict, UndeclaredFilter
 from shared.ports.documents import Spec

@@ -1,6 +1,7 @@
 """What the verbs share: opening the platform for one call, and printing for people or for programs."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -28,7 +29,7 @@ WIDEST = 60
 def with_platform(work: Callable[[Wired, OmbudSettings], Awaitable[T]]) -> T:
     """Run `work` on the platform that the settings ask for; warnings go to stderr."""
     settings = with_sandbox(read_settings())
-    logs.set_up(LogSettings(level="error", format="text"), "cli", sys.stderr)
+    quiet("cli")
 
     async def go() -> T:
         async with AsyncExitStack() as stack:
@@ -42,6 +43,12 @@ def with_platform(work: Callable[[Wired, OmbudSettings], Awaitable[T]]) -> T:
                 relay.cancel()
 
     return asyncio.run(go())
+
+
+def quiet(name: str) -> None:
+    """Log errors of ours alone, to stderr: what a library says stands in the error that it ends in."""
+    logs.set_up(LogSettings(level="error", format="text"), name, sys.stderr)
+    logging.getLogger().setLevel(logging.CRITICAL)
 
 
 def with_sandbox(settings: OmbudSettings) -> OmbudSettings:

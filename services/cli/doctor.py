@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from services.cli.console import Json, say_json, with_sandbox
+from services.cli.console import Json, quiet, say_json, with_sandbox
 from services.settings import OmbudSettings, read_settings
-from shared.domain.errors import OmbudError
-from shared.runtime import logs
-from shared.runtime.settings import LogSettings, MailboxSettings
+from shared.domain.errors import OmbudError, Refused, Unavailable
+from shared.runtime.settings import MailboxSettings
 from shared.runtime.wiring import open_platform
 
 PATIENCE = 10.0
@@ -24,7 +23,7 @@ Check = Callable[[], Awaitable[str]]
 def doctor(json: Json = False) -> None:
     """Ask every dependency for an answer and say what to do about those that give none."""
     settings = with_sandbox(read_settings())
-    logs.set_up(LogSettings(level="error", format="text"), "doctor", sys.stderr)
+    quiet("doctor")
     results = asyncio.run(_examine(settings))
     for name, ok, says in results:
         if json:
@@ -40,7 +39,10 @@ async def _examine(settings: OmbudSettings) -> list[tuple[str, bool, str]]:
             wired = await open_platform(settings, stack, "doctor")
         except OmbudError as fault:
             return [("start", False, str(fault))]
-        checks: dict[str, Check] = {name: _pinged(ping) for name, ping in wired.pings.items()}
+        hints = {"kafka": f"OMBUD_KAFKA__BOOTSTRAP={settings.kafka.bootstrap}", "mongo": "OMBUD_MONGO__URL"}
+        checks: dict[str, Check] = {
+            name: _pinged(ping, hints.get(name, "")) for name, ping in wired.pings.items()
+        }
         for name, mailbox in settings.mailboxes.items():
             checks[f"mailbox {name}"] = _threaded(partial(look_into, name, mailbox, settings))
         checks["smtp"] = lambda: _smtp(settings)
@@ -58,9 +60,12 @@ async def _result(check: Check) -> tuple[bool, str]:
         return False, f"{type(fault).__name__}: {fault}"
 
 
-def _pinged(ping: Callable[[], Awaitable[None]]) -> Check:
+def _pinged(ping: Callable[[], Awaitable[None]], hint: str) -> Check:
     async def check() -> str:
-        await ping()
+        try:
+            await ping()
+        except Unavailable as fault:
+            raise Refused(f"{fault}; look at the server, and check {hint}" if hint else str(fault)) from fault
         return "answers"
 
     return check

@@ -102,7 +102,10 @@ class Mongo:
             )
         except (ConfigurationError, ValueError) as error:
             # The text of the error may hold the password that stands in the URL.
-            raise Refused("the MongoDB URL cannot be read: see mongodb://… in docs/operations.md") from error
+            raise Refused(
+                "the MongoDB URL cannot be read: "
+                "OMBUD_MONGO__URL has the form mongodb://user:password@host:27017/?replicaSet=name"
+            ) from error
         mongo = cls(client, database)
         try:
             yield mongo

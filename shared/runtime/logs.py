@@ -6,6 +6,7 @@ JSON also stops forged lines: a line break in a field is escaped. On a terminal,
 
 import logging
 import sys
+import time
 from typing import TextIO
 
 import orjson
@@ -15,6 +16,12 @@ from shared.runtime.settings import LogSettings
 
 LONGEST_FIELD = 2_000
 """Characters of a field that are kept."""
+
+SAID_AGAIN = 10.0
+"""Seconds before a library's message of one kind is written again."""
+
+MOST_KINDS = 1_000
+"""Kinds of messages to remember; some libraries put everything into the message itself."""
 
 # Without the frames' variables: they hold secrets and mails.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
@@ -73,12 +80,31 @@ def _capped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.
 
 
 class _Bridge(logging.Handler):
-    """Libraries log through the standard library: their warnings become events of ours."""
+    """Libraries log through the standard library: their warnings become events of ours.
+
+    aiokafka says the same a hundred times a second while a broker is away: what was said within
+    `SAID_AGAIN` is left out, and counted in `repeated` when it is said again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        kind = (record.name, str(record.msg))
+        since, left_out = self._said.get(kind, (-SAID_AGAIN, 0))
+        now = time.monotonic()
+        if now - since < SAID_AGAIN:
+            self._said[kind] = (since, left_out + 1)
+            return
+        if len(self._said) >= MOST_KINDS:
+            self._said.clear()
+        self._said[kind] = (now, 0)
+        repeated = {"repeated": left_out} if left_out else {}
         structlog.get_logger().log(
             record.levelno,
             "library.says",
             library=record.name,
-            text=record.getMessage().splitlines()[0][:300],
+            text=record.getMessage().partition("\n")[0][:300],
+            **repeated,
         )

@@ -186,3 +186,23 @@ def test_a_secret_that_was_cut_short_is_refused_and_not_used(ombud: Ombud, tmp_p
     secret.write_bytes(b"")
 
     assert "secret" in one_line(ombud("key", "list"))
+
+
+SERVERS = {
+    "OMBUD_KAFKA__BOOTSTRAP": "127.0.0.1:1",
+    "OMBUD_MONGO__URL": "mongodb://user:hunter2@127.0.0.1:1/?serverSelectionTimeoutMS=100",
+    "OMBUD_SECRET": "s" * 32,
+}
+
+
+def test_while_the_servers_are_down_a_verb_says_so_in_one_line(ombud: Ombud) -> None:
+    assert "Kafka does not answer" in one_line(ombud("key", "list", **SERVERS))
+
+
+def test_doctor_names_the_settings_of_servers_that_do_not_answer_and_no_password(ombud: Ombud) -> None:
+    done = ombud("doctor", **SERVERS)
+
+    assert (done.code, done.err) == (1, "")
+    assert "OMBUD_KAFKA__BOOTSTRAP=127.0.0.1:1" in done.out
+    assert "OMBUD_MONGO__URL" in done.out
+    assert "hunter2" not in done.out

@@ -93,6 +93,27 @@ def test_a_librarys_warning_becomes_an_event_of_ours() -> None:
     assert (line["event"], line["library"], line["text"]) == ("library.says", "aiokafka", "broker 1 is away")
 
 
+def test_what_a_library_says_over_and_over_is_written_once() -> None:
+    stream = lines()
+    for number in range(100):
+        logging.getLogger("aiokafka").warning("broker %s is away", number)
+    logging.getLogger("aiokafka").warning("something else")
+    logging.getLogger("pymongo").warning("broker %s is away", 1)
+
+    assert [json.loads(line)["text"] for line in stream.getvalue().splitlines()] == [
+        "broker 0 is away",
+        "something else",
+        "broker 1 is away",
+    ]
+
+
+def test_a_library_that_says_nothing_in_many_words_ends_nothing() -> None:
+    stream = lines()
+    logging.getLogger("aiokafka").warning("")
+
+    assert json.loads(stream.getvalue())["text"] == ""
+
+
 def test_text_is_for_people() -> None:
     stream = lines(format="text")
     structlog.get_logger().warning("mailbox.waits", mailbox="support")

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.ingest.finder import Asked, Finder
 from services.ingest.parsing import ParsedMail, parse
@@ -50,6 +51,7 @@ class _Taken:
     document_id: str
     sender: Contact
     cause: Cause
+    may_auto_respond: bool
 
 
 class Intake:
@@ -61,6 +63,7 @@ class Intake:
         self._clock = platform.clock
         self._secret = platform.secret
         self._limits = settings.limits
+        self._stale = timedelta(days=settings.stale_days)
         self._own_addresses = frozenset(own_addresses)
         self._finder = Finder(platform.stores, settings)
 
@@ -111,7 +114,7 @@ class Intake:
         recognised = recognise(mail, self._own_addresses, self._secret)
         if recognised.kind is Kind.OWN_LOOP:
             return _entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
-        taken = _taken(fetched, mail, recognised)
+        taken = _taken(fetched, mail, recognised, self._stale)
         message = await self._message_on_ticket(taken)
         if message.origin == fetched.entry:
             reason = "; ".join(message.reasons)
@@ -158,19 +161,22 @@ def _releases(record: Record, entry: LedgerEntry) -> bool:
     return entry.outcome is Outcome.QUARANTINED and record.headers.get(RELEASED) == str(entry.version)
 
 
-def _taken(fetched: MailFetched, mail: ParsedMail, recognised: Recognised) -> _Taken:
+def _taken(fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale: timedelta) -> _Taken:
     document_id = derived("msg", mail.fingerprint)
     sender = Contact(address=UNKNOWN_SENDER)
     if mail.sender is not None:
         sender = Contact(address=mail.sender.address, name=mail.sender.name)
+    is_stale = fetched.fetched_at - fetched.received_at > stale
     cause = Cause(
         key=f"ingest:{document_id}",
         actor=f"customer:{sender.address}",
-        at=min(fetched.received_at, fetched.fetched_at),  # a server's clock may be ahead
+        # A server's clock may be ahead; and a first import must not breach every deadline at once.
+        at=fetched.fetched_at if is_stale else min(fetched.received_at, fetched.fetched_at),
         correlation_id=fetched.entry,
         traceparent=fetched.traceparent,
     )
-    return _Taken(fetched, mail, recognised, document_id, sender, cause)
+    may_auto_respond = recognised.may_auto_respond and not is_stale
+    return _Taken(fetched, mail, recognised, document_id, sender, cause, may_auto_respond)
 
 
 def _asked(taken: _Taken) -> Asked:
@@ -219,7 +225,7 @@ def _opened(taken: _Taken, message: Message, decision: Decision, number: int) ->
         channel="mail",
         customer=taken.sender,
         message_id=message.id,
-        may_auto_respond=taken.recognised.may_auto_respond,
+        may_auto_respond=taken.may_auto_respond,
         cause=taken.cause,
         follow_up_of=decision.follow_up_of,
         claims_to_belong_to=decision.claims_to_belong_to,

@@ -42,6 +42,12 @@ class IngestSettings(Section):
     )
     retry_first: float = Field(default=1.0, gt=0, description="seconds before a lost mailbox is tried again")
     retry_longest: float = Field(default=60.0, gt=0, le=60, description="seconds at most between two tries")
+    stale_days: float = Field(
+        default=3.0,
+        gt=0,
+        description="mail that lay there for longer (a first import) gets no automatic answer; "
+        "its deadlines count from when it was fetched",
+    )
     subject_reference: Literal["participants", "off"] = Field(
         default="participants", description="whether [#10042] in a subject leads a participant to the ticket"
     )

@@ -1,6 +1,8 @@
 """Intake: what a mail becomes, and what is set aside or passed over."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -76,6 +78,19 @@ async def test_an_automatic_mail_of_no_ticket_opens_one_that_nothing_answers(hel
     ticket = await helpdesk.ticket_of(entry)
 
     assert '"may_auto_respond":false' in ticket.outbox[0].data
+
+
+@pytest.mark.parametrize(("days", "answered"), [(2.9, True), (3.1, False)])
+async def test_mail_that_lay_there_for_days_opens_a_ticket_of_today_that_nothing_answers(
+    helpdesk: Helpdesk, days: float, answered: bool
+) -> None:
+    later = RECEIVED + timedelta(days=days)
+    event = replace(fetched(mail()), fetched_at=later)
+    await helpdesk.handle(event)
+    (ticket,), _, _ = await helpdesk.all()
+
+    assert ('"may_auto_respond":true' in ticket.outbox[0].data) is answered
+    assert ticket.opened_at == (RECEIVED if answered else later)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 from services.escalation import rules
 from services.escalation.rules import Policy
 from shared.domain import events
+from shared.domain.deadlines import DeadlineState
 from shared.domain.received import Received
 from shared.stores.stores import Stores
 
@@ -28,7 +29,8 @@ class EscalationHandlers:
         event = received.event
         if isinstance(event, events.TicketTriaged) and event.priority_before == event.facts.priority:
             return
-        page = await self._stores.deadlines.find({"ticket_id": event.ticket_id})
+        running = {"ticket_id": event.ticket_id, "state": DeadlineState.RUNNING}
+        page = await self._stores.deadlines.find(running)
         decide = partial(rules.apply, self._policy, event=event)
         await asyncio.gather(*(self._stores.deadlines.change(found.id, decide) for found in page.items))
         await self._begin(event)

@@ -13,6 +13,8 @@ from shared.domain.ticket import Ticket
 
 DONE = frozenset({Status.RESOLVED.value, Status.CLOSED.value})
 """States in which a ticket counts as solved."""
+ENDED = DONE | {Status.SPAM.value}
+"""States in which nothing is owed."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,16 @@ def begun(policy: Policy, event: events.TicketEvent, targets: Iterable[Target]) 
 
 
 def targets_begun_by(event: events.TicketEvent) -> tuple[Target, ...]:
-    """Both when a ticket is opened; resolution anew when a reply reopens it."""
+    """Both when a ticket is opened or turns out to be no spam; resolution anew when it is reopened."""
     if isinstance(event, events.TicketOpened):
         return (Target.FIRST_RESPONSE, Target.RESOLUTION)
-    if isinstance(event, events.CustomerReplied | events.StatusChanged):
-        reopened = event.status_before in DONE and event.facts.status not in DONE
-        return (Target.RESOLUTION,) if reopened else ()
-    return ()
+    if not isinstance(event, events.CustomerReplied | events.AgentReplied | events.StatusChanged):
+        return ()
+    if event.status_before not in ENDED or event.facts.status in ENDED:
+        return ()
+    if event.status_before == Status.SPAM.value:
+        return (Target.FIRST_RESPONSE, Target.RESOLUTION)
+    return (Target.RESOLUTION,)
 
 
 def apply(policy: Policy, deadline: Deadline, event: events.TicketEvent) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from services.escalation.rules import Policy
 from services.escalation.settings import EscalationSettings
 from services.escalation.timers import Timers
 from shared.domain.cause import Cause
-from shared.domain.deadlines import DeadlineState
+from shared.domain.deadlines import DeadlineState, Target
 from shared.domain.events import SlaBreached
 from shared.domain.priority import Priority
 from shared.domain.status import Status
@@ -152,6 +153,25 @@ async def test_the_whole_story_read_again_leaves_the_same_deadlines(ground: Grou
 
     assert once == twice
     assert sorted(deadline.state.value for deadline in once) == ["met", "met", "running"]
+
+
+async def test_a_ticket_reopened_more_often_than_a_page_is_long_keeps_one_resolution(
+    ground: Ground, clock: FakeClock
+) -> None:
+    ticket_id = await opened(ground)
+    at = clock.now()
+
+    def solved_and_reopened(ticket: Ticket, number: int) -> None:
+        ticket.change_status(Status.RESOLVED, Cause(f"api:{number}", "user:ada", at))
+        ticket.customer_replied("m", "e@x", Cause(f"ingest:{number}", "customer:e", at))
+
+    for number in range(60):
+        await ground.platform.stores.tickets.change(ticket_id, partial(solved_and_reopened, number=number))
+    await ground.feed(handler(ground))
+    stores = ground.platform.stores
+    left = await stores.deadlines.find({"ticket_id": ticket_id, "state": DeadlineState.RUNNING}, limit=200)
+
+    assert [deadline.target for deadline in left.items] == [Target.RESOLUTION]
 
 
 async def test_a_deadline_of_a_ticket_that_is_gone_does_not_stop_the_others(

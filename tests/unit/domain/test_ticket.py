@@ -1,49 +1,15 @@
 """What may happen to a ticket, and what it records of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from shared.domain import events
-from shared.domain.cause import Cause
 from shared.domain.errors import MoveNotAllowed
-from shared.domain.priority import Level, Priority, Sentiment, Source, matrix
+from shared.domain.priority import Level, Priority, Source, matrix
 from shared.domain.status import MOVES, Status, check_move
-from shared.domain.ticket import REMEMBERED_CAUSES, Classification, Contact, Ticket
-
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-def cause(key: str, *, minutes: int = 0, event_id: str = "", actor: str = "user:ada") -> Cause:
-    return Cause(key, actor, NOON + timedelta(minutes=minutes), "corr", "00-trace", event_id)
-
-
-def opened(**other: object) -> Ticket:
-    given: dict[str, object] = {
-        "mailbox": "support",
-        "subject": "Help",
-        "channel": "mail",
-        "customer": Contact(address="eve@example.org", name="Eve"),
-        "message_id": "msg_1",
-        "may_auto_respond": True,
-        "cause": cause("ingest:msg_1"),
-    }
-    return Ticket.open("tkt_1", 10_001, **(given | other))  # type: ignore[arg-type]
-
-
-def kinds(ticket: Ticket) -> list[str]:
-    return [envelope.type for envelope in ticket.outbox]
-
-
-def found(**other: object) -> Classification:
-    given: dict[str, object] = {
-        "category": "billing",
-        "severity": Level.HIGH,
-        "urgency": Level.HIGH,
-        "sentiment": Sentiment.ANGRY,
-        "language": "de",
-    }
-    return Classification(**(given | other))
+from shared.domain.ticket import REMEMBERED_CAUSES, Ticket
+from tests.unit.domain.samples import NOON, cause, found, kinds, opened
 
 
 def test_a_new_ticket_says_everything_its_readers_decide_by() -> None:

@@ -17,8 +17,8 @@ SWITCH_SECONDS = 0.0002
 many short calls into SQLite or IMAP stands behind the busy loop at each of them."""
 
 COLLECT_AFTER = (20_000, 20, 20)
-"""Objects, then rounds, between two searches for garbage (`gc.set_threshold`). Thousands of tasks and documents
-under way are no garbage: at Python's 700, looking for some among them takes a tenth of the time."""
+"""Objects, then rounds, between two searches for garbage (`gc.set_threshold`). Thousands of tasks and
+documents under way are no garbage: at Python's 700, looking for some among them takes a tenth of the time."""
 
 VERBS = {
     "ingest": "Read the mailboxes, open tickets.",

@@ -73,11 +73,10 @@ class Bodies:
         return []
 
     def _read_multipart(self, part: "Message[str, str]", kind: str, depth: int) -> list[_Section]:
-        children = part.get_payload()
-        if not isinstance(children, list):  # a boundary that never comes: what stands there is still read
+        if not part.is_multipart():  # a boundary that never comes: what stands there is still read
             return [self._section(part, "text/plain")]
         found: list[_Section] = []
-        for child in children:
+        for child in part.get_payload():
             if isinstance(child, Message):
                 found += self._read(child, depth + 1)
         if kind == "multipart/alternative" and len(found) > 1:
@@ -111,9 +110,9 @@ def _is_file(part: "Message[str, str]") -> bool:
 
 def _bytes_of(part: "Message[str, str]") -> bytes:
     """The part's content, its transfer encoding undone; of a mail within the mail, that mail."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return b"".join(child.as_bytes() for child in payload if isinstance(child, Message))
+    # Not a look at the payload first: without `decode` the library trusts whatever the charset says.
+    if part.is_multipart():
+        return b"".join(child.as_bytes() for child in part.get_payload() if isinstance(child, Message))
     data = part.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
 

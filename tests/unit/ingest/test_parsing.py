@@ -260,3 +260,11 @@ WORDS = st.sampled_from(
 def test_bytes_that_look_like_a_mail_are_read_or_unreadable_and_nothing_else(words: list[bytes]) -> None:
     with contextlib.suppress(Unreadable):
         storable(parse(b"".join(words)))
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html", "multipart/mixed"])
+def test_a_charset_that_is_no_name_at_all_keeps_no_mail_from_being_read(kind: str) -> None:
+    head = f'From: ada@example.org\r\nContent-Type: {kind}; charset="nope'.encode()
+    found = parse(head + b'\xff"\r\n\r\nHello \xff\xfe\r\n')
+
+    assert "Hello" in found.text

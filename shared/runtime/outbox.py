@@ -3,13 +3,17 @@
 Order: an outbox is always published from its front, so whatever two relays and crashes do, the first
 appearance of each event on the bus follows the order of versions; readers drop what they have seen.
 
+What is published stays in its outbox for up to a second: by then most documents have been saved again, by a
+writer whose cause was that event and who left it out, and the rest are emptied by a few bulk calls.
+
 On failure: while the bus is down `publish` waits, what is offered meanwhile waits too, and above
 `WAITING_LIMIT` documents is left to the sweep. Nothing is taken out of an outbox before it is durable on the
-bus, so a crash at any instruction means at most that events are published twice.
+bus, so a crash at any instruction means at most that the events of the last second are published twice.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -28,6 +32,10 @@ REMEMBERED = 10_000
 """Events that this process published last and does not publish again."""
 BATCH_LIMIT = 500
 """Documents whose events are published by one call."""
+CLEAR_AFTER = 1.0
+"""Seconds that a published event may stay in its outbox."""
+CLEAR_AT_ONCE = 8
+"""Events of one document that are cleared without that delay: every save writes the outbox anew."""
 SWEEP_EVERY = 5.0
 """Seconds between two looks for what a crash left behind."""
 SWEEP_AFTER = 10.0
@@ -36,7 +44,9 @@ SWEEP_LIMIT = 500
 
 log = structlog.get_logger()
 
+_Key = tuple[str, str]
 _Waiting = tuple[Collection[Any], str, list[Envelope]]
+_Published = tuple[Collection[Any], str, dict[str, None]]
 
 
 def message_of(envelope: Envelope) -> Message:
@@ -63,11 +73,14 @@ class Relay:
     def __init__(self, bus: Bus, sweep_after: float = SWEEP_AFTER) -> None:
         self._bus = bus
         self._sweep_after = sweep_after
-        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._waiting: dict[_Key, _Waiting] = {}
         self._published: dict[str, None] = {}
-        self._clearing: set[asyncio.Task[None]] = set()
-        self._publishing = False
+        self._to_clear: dict[_Key, _Published] = {}
+        self._busy = 0
+        self._draining = False
         self._wake = asyncio.Event()
+        self._clear = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -81,25 +94,21 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Publish what is offered; ends by being cancelled."""
-        while True:
-            await self._wake.wait()
-            batch = [self._waiting.pop(key) for key in list(self._waiting)[:BATCH_LIMIT]]
-            if not self._waiting:
-                self._wake.clear()
-            self._publishing = True
-            try:
-                await self._publish(batch)
-            finally:
-                self._publishing = False
-            self._rest()
+        """Publish what is offered, and empty the outboxes; ends by being cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_publishing(), name="outbox-publish")
+            group.create_task(self._keep_clearing(), name="outbox-clear")
 
     async def drain(self, seconds: float) -> None:
         """Wait until all that was offered is published and cleared, `seconds` at most."""
+        self._draining = True
+        self._hurry.set()
         try:
             await asyncio.wait_for(self._idle.wait(), seconds)
         except TimeoutError:
-            log.warning("outbox.left_to_the_sweep", documents=len(self._waiting))
+            log.warning("outbox.left_to_the_sweep", documents=len(self._waiting) + len(self._to_clear))
+        finally:
+            self._draining = False
 
     async def sweep(self, collections: Sequence[tuple[str, Collection[Any]]], stop: asyncio.Event) -> None:
         """Until `stop`: offer what has waited in an outbox for too long, which means its writer died."""
@@ -115,29 +124,40 @@ class Relay:
                     self.offer(collection, document)
             await wait_until(stop, SWEEP_EVERY)
 
-    async def _publish(self, batch: list[_Waiting]) -> None:
-        fresh = [e for _, _, waiting in batch for e in waiting if e.id not in self._published]
+    async def _keep_publishing(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch = {key: self._waiting.pop(key) for key in list(self._waiting)[:BATCH_LIMIT]}
+            if not self._waiting:
+                self._wake.clear()
+            with self._at_work():
+                await self._publish(batch)
+
+    async def _publish(self, batch: Mapping[_Key, _Waiting]) -> None:
+        fresh = [e for _, _, waiting in batch.values() for e in waiting if e.id not in self._published]
         try:
             await self._bus.publish([message_of(envelope) for envelope in fresh])
         except Exception as fault:  # noqa: BLE001 (whatever it was, the outboxes keep the events)
             log.warning("outbox.publish_failed", events=len(fresh), fault=type(fault).__name__)
             return
         self._remember(fresh)
-        task = asyncio.create_task(self._clear(batch), name="outbox-clear")
-        self._clearing.add(task)
-        task.add_done_callback(self._cleared)
+        for key, (collection, doc_id, waiting) in batch.items():
+            published = self._to_clear.setdefault(key, (collection, doc_id, {}))[2]
+            published.update(dict.fromkeys(envelope.id for envelope in waiting))
+            if len(published) >= CLEAR_AT_ONCE:
+                self._hurry.set()
+        self._clear.set()
 
-    async def _clear(self, batch: list[_Waiting]) -> None:
-        outcomes = await asyncio.gather(
-            *(
-                collection.clear_outbox(doc_id, [e.id for e in waiting])
-                for collection, doc_id, waiting in batch
-            ),
-            return_exceptions=True,
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                log.warning("outbox.clear_failed", fault=type(outcome).__name__)
+    async def _keep_clearing(self) -> None:
+        while True:
+            await self._clear.wait()
+            await wait_until(self._hurry, CLEAR_AFTER)
+            if not self._draining:
+                self._hurry.clear()
+            self._clear.clear()
+            batch, self._to_clear = list(self._to_clear.values()), {}
+            with self._at_work():
+                await _cleared(batch)
 
     def _remember(self, published: Sequence[Envelope]) -> None:
         """A writer that read the document before its outbox was emptied saves these events once more."""
@@ -145,18 +165,32 @@ class Relay:
         for oldest in list(islice(self._published, max(0, len(self._published) - REMEMBERED))):
             del self._published[oldest]
 
-    def _cleared(self, task: asyncio.Task[None]) -> None:
-        self._clearing.discard(task)
-        self._rest()
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._waiting and not self._to_clear and not self._busy:
+                self._idle.set()
 
-    def _rest(self) -> None:
-        if not self._waiting and not self._clearing and not self._publishing:
-            self._idle.set()
+
+async def _cleared(batch: Sequence[_Published]) -> None:
+    outcomes = await asyncio.gather(
+        *(collection.clear_outbox(doc_id, list(event_ids)) for collection, doc_id, event_ids in batch),
+        return_exceptions=True,
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            log.warning("outbox.clear_failed", fault=type(outcome).__name__)
 
 
 async def wait_until(stop: asyncio.Event, seconds: float) -> None:
-    """Return when `stop` is set, or after `seconds`."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+    """Return when `stop` is set, or after `seconds`.
+
+    Not by `asyncio.wait_for`: in Python 3.11 it forgets a cancellation that comes in the moment of the event.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

@@ -13,7 +13,8 @@ from shared.domain.cause import Cause
 from shared.domain.documents import Envelope
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Message
-from shared.runtime.outbox import Relay, message_of
+from shared.runtime.outbox import CLEAR_AFTER, CLEAR_AT_ONCE, Relay, message_of
+from shared.stores.store import Store
 from shared.stores.stores import Stores
 from tests.fakes.clock import START
 from tests.helpers import eventually
@@ -139,6 +140,45 @@ async def test_a_later_state_that_is_offered_while_the_first_waits_is_published_
     ground.relay.offer(collection, opened)
 
     assert await published(ground) == ["tkt_1.1", "tkt_1.2"]
+
+
+async def test_a_document_of_many_events_is_emptied_before_the_others(ground: Ground) -> None:
+    tickets = ground.platform.stores.tickets
+    opened = ticket()
+    for number in range(CLEAR_AT_ONCE):
+        opened.add_note("msg_2", cause(f"note {number}"))
+
+    started = asyncio.get_running_loop().time()
+    await tickets.add(opened)
+    await eventually(lambda: _is_empty(tickets))
+
+    assert asyncio.get_running_loop().time() - started < CLEAR_AFTER
+
+
+async def test_an_outbox_is_emptied_without_anybody_asking(ground: Ground) -> None:
+    tickets = ground.platform.stores.tickets
+    await tickets.add(ticket())
+
+    await eventually(lambda: _is_empty(tickets))
+
+
+async def test_a_relay_that_is_cancelled_in_the_moment_of_a_drain_ends(ground: Ground) -> None:
+    relay = Relay(ground.platform.bus)
+    for steps in range(12):
+        running = asyncio.create_task(relay.run())
+        await Stores.over(ground.platform.documents, relay).tickets.add(ticket(steps))
+        draining = asyncio.create_task(relay.drain(5.0))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        running.cancel()
+        draining.cancel()
+
+        await asyncio.wait({running, draining}, timeout=5.0)
+        assert running.cancelled()
+
+
+async def _is_empty(tickets: Store[Ticket]) -> bool:
+    return not (await tickets.get("tkt_1")).outbox
 
 
 @pytest.mark.parametrize("seed", range(8))

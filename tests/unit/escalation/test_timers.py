@@ -165,7 +165,7 @@ async def test_a_ticket_reopened_more_often_than_a_page_is_long_keeps_one_resolu
         ticket.change_status(Status.RESOLVED, Cause(f"api:{number}", "user:ada", at))
         ticket.customer_replied("m", "e@x", Cause(f"ingest:{number}", "customer:e", at))
 
-    for number in range(60):
+    for number in range(90):
         await ground.platform.stores.tickets.change(ticket_id, partial(solved_and_reopened, number=number))
     await ground.feed(handler(ground))
     stores = ground.platform.stores

@@ -26,8 +26,9 @@ from typing import Any, Self
 
 import structlog
 
-from services.sandbox.maildrop import deliver, letters, make_maildir, post
+from services.sandbox.maildrop import deliver, letters, make_maildir, post_all
 from services.sandbox.smtp_server import SmtpServer
+from shared.adapters.gather import Gatherer
 
 HOST_NAME = "sandbox.localhost"
 SIZE_LIMIT = 40 * 1024 * 1024  # bytes; what large providers take, after encoding
@@ -97,10 +98,11 @@ class _Handler:
     def __init__(self, outbox: Path, local: Mapping[str, Path]) -> None:
         self._outbox = outbox
         self._local = local
+        self._posts: Gatherer[bytes, Path] = Gatherer(self._post_all)
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         try:
-            await asyncio.to_thread(self._keep, envelope.mail_from, envelope.rcpt_tos, envelope.content)
+            await self._keep(envelope.mail_from, envelope.rcpt_tos, envelope.content)
         except OSError as error:
             log.warning("sink.refused", reason=str(error))
             return "451 4.3.0 the mail could not be stored, try again"
@@ -108,7 +110,7 @@ class _Handler:
         return "250 2.0.0 stored"
 
     # aiosmtpd gives the empty sender as `<>` and every other one bare.
-    def _keep(self, sender: str, recipients: Sequence[str], content: bytes) -> None:
+    async def _keep(self, sender: str, recipients: Sequence[str], content: bytes) -> None:
         away = []
         for recipient in recipients:
             maildir = self._local.get(without_tag(recipient))
@@ -116,10 +118,13 @@ class _Handler:
                 away.append(recipient)
             else:
                 opening = [f"Return-Path: <{sender.strip('<>')}>", f"Delivered-To: {recipient}"]
-                deliver(maildir, _headed(opening, content))
+                await asyncio.to_thread(deliver, maildir, _headed(opening, content))
         if away:
             opening = [f"X-Envelope-From: {sender}", *(f"X-Envelope-To: {recipient}" for recipient in away)]
-            post(self._outbox, _headed(opening, content))
+            await self._posts.ask(_headed(opening, content))
+
+    async def _post_all(self, raws: list[bytes]) -> list[Path | BaseException]:
+        return list(await asyncio.to_thread(post_all, self._outbox, raws))
 
 
 def without_tag(address: str) -> str:

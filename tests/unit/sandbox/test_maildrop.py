@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.sandbox.maildrop import deliver, letters, make_maildir, post
+from services.sandbox.maildrop import deliver, letters, make_maildir, post, post_all
 
 RAW = b"Subject: hello\r\n\r\n\xff\x00 bytes as they came\n"
 
@@ -49,6 +49,20 @@ def test_letters_sort_in_the_order_in_which_they_were_posted(tmp_path: Path) -> 
     posted = [post(tmp_path / "outbox", b"letter %d" % number) for number in range(20)]
 
     assert letters(tmp_path / "outbox") == posted
+
+
+def test_letters_posted_together_are_a_file_each_in_their_order(tmp_path: Path) -> None:
+    posted = post_all(tmp_path / "outbox", [b"one", b"two", b"two"])
+
+    assert letters(tmp_path / "outbox") == posted
+    assert [file.read_bytes() for file in letters(tmp_path / "outbox")] == [b"one", b"two", b"two"]
+
+
+def test_letters_posted_together_to_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(NotADirectoryError):
+        post_all(tmp_path / "file" / "outbox", [b"one", b"two"])
 
 
 def test_two_equal_letters_are_two_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from services.escalation.rules import Policy
 from services.escalation.settings import EscalationSettings
 from services.escalation.timers import Timers
 from shared.domain.events import TICKETS_TOPIC
-from shared.runtime.service import Platform, Reader, Service, routed
+from shared.runtime.service import Platform, Service, reader_of
 
 
 async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
@@ -17,6 +17,6 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
     handlers = EscalationHandlers(platform.stores, Policy.default(own))
     return Service(
         "escalation",
-        readers=[Reader(TICKETS_TOPIC, "escalation", routed(handlers.routes()))],
+        readers=[reader_of(TICKETS_TOPIC, "escalation", handlers.routes())],
         tasks={"timers": Timers(platform.stores, platform.clock, own).run},
     )

@@ -17,7 +17,7 @@ from services.notify.settings import NotifySettings
 from services.notify.smtp_mailer import SmtpMailer
 from shared.domain.events import TICKETS_TOPIC, AgentReplied, Event, SlaBreached, TicketOpened
 from shared.domain.received import Received
-from shared.runtime.service import Platform, Reader, Service, routed
+from shared.runtime.service import Platform, Service, reader_of
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
         log.warning("notify.no_lead", meaning="nobody is written to when a deadline is missed")
     return Service(
         "notify",
-        readers=[Reader(TICKETS_TOPIC, "notify", routed(routes(handlers)))],
+        readers=[reader_of(TICKETS_TOPIC, "notify", routes(handlers))],
         tasks={"delivery": deliverer.run},
         pings={"smtp": deliverer.ping},
     )

@@ -7,12 +7,12 @@ from services.triage.handlers import TriageHandlers
 from services.triage.rules_model import RulesModel
 from services.triage.settings import TriageSettings
 from shared.domain.events import TICKETS_TOPIC, TicketOpened
-from shared.runtime.service import Platform, Reader, Service, routed
+from shared.runtime.service import Platform, Service, reader_of
 
 
 async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
     """Bind the handlers; by rules, which nothing can take away."""
     own: TriageSettings = settings.triage
     handlers = TriageHandlers(platform.stores, RulesModel(), platform.clock, own.longest_text)
-    handle = routed({TicketOpened: handlers.classify_opened})
-    return Service("triage", readers=[Reader(TICKETS_TOPIC, "triage", handle)])
+    reader = reader_of(TICKETS_TOPIC, "triage", {TicketOpened: handlers.classify_opened})
+    return Service("triage", readers=[reader])

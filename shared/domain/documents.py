@@ -10,10 +10,12 @@ documents port gives a due document to one caller by moving `wake_at` ahead; Non
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _in_utc(instant: datetime) -> datetime:
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None:
         raise ValueError("an instant needs its timezone")
     return instant.astimezone(UTC)
@@ -48,7 +50,9 @@ class Document(BaseModel):
 
     id: str
     version: int = 0
-    outbox: list[Envelope] = []
+    # Here and in every document a factory: pydantic deep-copies a list that is a default, which takes longer
+    # than all else in making one.
+    outbox: list[Envelope] = Field(default_factory=list)
 
     def touch(self) -> None:
         """Count one change; every mutator of a document that records no event calls it."""

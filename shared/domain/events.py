@@ -7,6 +7,7 @@ CloudEvents 1.0, Kafka binary mode: the attributes travel as `ce_*` headers, the
 An event holds what its readers need to decide, not the mail's body: a body is read from the store.
 """
 
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -199,6 +200,9 @@ class LetterFailed(LetterEvent):
     reason: str
 
 
+PARSED_KEPT = 2_000
+"""Events kept in memory: nobody can change one, so the readers in a process share what the first parsed."""
+
 EVENTS: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
@@ -226,4 +230,9 @@ def parse_event(kind: str, data: bytes | str) -> Event | None:
     Raises `pydantic.ValidationError` for a known type whose data does not fit.
     """
     model = EVENTS.get(kind)
-    return None if model is None else model.model_validate_json(data)
+    return None if model is None else _parsed(model, data)
+
+
+@lru_cache(PARSED_KEPT)
+def _parsed(model: type[Event], data: bytes | str) -> Event:
+    return model.model_validate_json(data)

@@ -7,7 +7,7 @@ sent again with the same Message-ID (at least once); an automatic letter is not 
 
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.domain import events
 from shared.domain.documents import Instant, Sleeper
@@ -51,11 +51,11 @@ class Letter(Sleeper):
     html: str
     message_id: str
     in_reply_to: str = ""
-    references: list[str] = []
+    references: list[str] = Field(default_factory=list)
     reply_to: str = ""
     language: str = "en"
     state: LetterState = LetterState.QUEUED
-    attempts: list[Attempt] = []
+    attempts: list[Attempt] = Field(default_factory=list)
     reason: str = ""
     created_at: Instant
     sent_at: Instant | None = None

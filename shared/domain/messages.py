@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.domain.documents import Document, Instant
 from shared.domain.ticket import Contact
@@ -39,19 +39,19 @@ class Message(Document):
     direction: Direction
     author: str
     sender: Contact | None = None
-    to: list[Contact] = []
-    cc: list[Contact] = []
+    to: list[Contact] = Field(default_factory=list)
+    cc: list[Contact] = Field(default_factory=list)
     subject: str = ""
     text: str = ""
     html: str = ""
     reply_text: str = ""
     kind: str = "message"
-    attachments: list[Attachment] = []
+    attachments: list[Attachment] = Field(default_factory=list)
     message_id: str = ""
     in_reply_to: str = ""
-    references: list[str] = []
+    references: list[str] = Field(default_factory=list)
     raw: str = ""
     origin: str = ""
     verified: bool = True
-    reasons: list[str] = []
+    reasons: list[str] = Field(default_factory=list)
     at: Instant

@@ -51,7 +51,7 @@ class Classification(BaseModel):
     sentiment: Sentiment
     language: str | None = None
     summary: str = ""
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
 
     @property
     def priority(self) -> Priority:
@@ -68,10 +68,10 @@ class Ticket(Document):
     channel: str = "mail"
     customer: Contact
     customer_address: str
-    participants: list[Participant] = []
+    participants: list[Participant] = Field(default_factory=list)
 
     status: Status = Status.NEW
-    history: list[Span] = []
+    history: list[Span] = Field(default_factory=list)
     priority: Priority = Priority.MEDIUM
     category: str | None = None
     severity: Level | None = None
@@ -79,7 +79,7 @@ class Ticket(Document):
     sentiment: Sentiment | None = None
     language: str | None = None
     summary: str = ""
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
     sources: dict[str, Source] = Field(default={}, description="who filled each triaged field")
     triage_state: str = "pending"
     triage_id: str | None = None

@@ -1,5 +1,7 @@
 """The record of one triage: what was found, by which rung, and why."""
 
+from pydantic import Field
+
 from shared.domain.documents import Document, Instant
 from shared.domain.ids import derived
 from shared.domain.priority import Priority, Source
@@ -20,7 +22,7 @@ class Triage(Document):
     rung: Source
     model: str = ""
     prompt_version: str = ""
-    confidence: dict[str, float] = {}
+    confidence: dict[str, float] = Field(default_factory=dict)
     reasons: list[str]
     input_digest: str
     took_seconds: float = 0.0

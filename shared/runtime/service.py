@@ -18,6 +18,8 @@ from shared.ports.documents import Documents
 from shared.stores.stores import Stores
 
 Handle = Callable[[Record], Awaitable[None]]
+Routes = Mapping[type[Event], Callable[[Received[Any]], Awaitable[None]]]
+"""One handler for each type of event that is acted on."""
 Ping = Callable[[], Awaitable[None]]
 ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]
 Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -39,7 +41,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Reader:
-    """A consumer group and what it does with each record of a topic.
+    """A consumer group and what it does with each record of a topic, but for events of the `ignored` types.
 
     `handle` raises `Temporary` to be called again later, `Unavailable` to have its dependency waited for,
     anything else to have the record set aside on the dead topic.
@@ -48,6 +50,7 @@ class Reader:
     topic: str
     group: str
     handle: Handle
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,12 @@ class Build(Protocol):
         ...
 
 
-def routed(routes: Mapping[type[Event], Callable[[Received[Any]], Awaitable[None]]]) -> Handle:
+def reader_of(topic: str, group: str, routes: Routes) -> Reader:
+    """A reader of a topic of events that acts on those types alone for which it has a handler."""
+    return Reader(topic, group, routed(routes), frozenset(EVENTS) - {kind.type for kind in routes})
+
+
+def routed(routes: Routes) -> Handle:
     """A handler of records out of one handler for each type of event.
 
     Records of other types are passed over unread: a reader pays only for what it acts on.

@@ -203,6 +203,9 @@ class Session:
 
     def _take(self, record: Record) -> None:
         try:
+            if record.headers.get("ce_type") in self._reader.ignored:
+                self._window.pass_over(record)
+                return
             chain = self._window.take(record)
         except Rewound as why:
             raise Broken(str(why)) from why

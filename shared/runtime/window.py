@@ -68,9 +68,7 @@ class Lane:
 
         Raises `Rewound` for one that is not behind the last.
         """
-        if record.offset <= self._last:
-            raise Rewound(f"{self.partition}: offset {record.offset} came after {self._last}")
-        self._last = record.offset
+        self.pass_over(record)
         self._open[record.offset] = None
         self.held += 1
         self.octets += _octets(record)
@@ -81,6 +79,12 @@ class Lane:
         chain = self.chains[record.key] = Chain(self, record.key)
         chain.records.append(record)
         return chain
+
+    def pass_over(self, record: Record) -> None:
+        """Nothing has to be done with this record. Raises `Rewound` for one that is not behind the last."""
+        if record.offset <= self._last:
+            raise Rewound(f"{self.partition}: offset {record.offset} came after {self._last}")
+        self._last = record.offset
 
     def finish(self, chain: Chain) -> Record:
         """The first record of the chain is done; a chain without records is gone."""
@@ -129,15 +133,19 @@ class Window:
 
     def take(self, record: Record) -> Chain | None:
         """As `Lane.take`, in the record's lane; None as well for a lane that is closed. Raises `Rewound`."""
-        lane = self._lanes.get(record.partition)
-        if lane is None:
-            lane = self._lanes[record.partition] = Lane(record.partition, record.offset)
-        elif lane.closed:
+        lane = self._lane_of(record)
+        if lane.closed:
             return None
         chain = lane.take(record)
         self.held += 1
         self.octets += _octets(record)
         return chain
+
+    def pass_over(self, record: Record) -> None:
+        """As `Lane.pass_over`, in the record's lane. Raises `Rewound`."""
+        lane = self._lane_of(record)
+        if not lane.closed:
+            lane.pass_over(record)
 
     def finish(self, chain: Chain) -> None:
         """The first record of the chain is done. Of a lane that was forgotten it changes nothing here."""
@@ -161,6 +169,12 @@ class Window:
                 lane.closed = True
                 self.held -= lane.held
                 self.octets -= lane.octets
+
+    def _lane_of(self, record: Record) -> Lane:
+        lane = self._lanes.get(record.partition)
+        if lane is None:
+            lane = self._lanes[record.partition] = Lane(record.partition, record.offset)
+        return lane
 
     def full(self) -> bool:
         """Whether nothing may be taken in; once full, it stays so until a quarter has become free."""

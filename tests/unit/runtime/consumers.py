@@ -63,9 +63,15 @@ class Starter:
         self.running: list[Running] = []
 
     def __call__(
-        self, bus: Bus, handle: Handle, member: str = "one", clock: Clock | None = None, **settings: Any
+        self,
+        bus: Bus,
+        handle: Handle,
+        member: str = "one",
+        clock: Clock | None = None,
+        ignored: frozenset[str] = frozenset(),
+        **settings: Any,
     ) -> Running:
-        reader = Reader(self.topic, self.group, handle)
+        reader = Reader(self.topic, self.group, handle, ignored)
         chosen = ConsumerSettings(**{**IMPATIENT, **settings})
         self.running.append(Running(Consumer(reader, bus, clock or SystemClock(), chosen, member)))
         return self.running[-1]

@@ -50,6 +50,20 @@ async def test_offsets_are_committed_when_their_time_has_come_and_not_at_every_r
     await eventually(lambda: peer.subscriptions[0].committed == {PARTITION: 50})
 
 
+async def test_events_that_a_reader_ignores_reach_no_handler_and_are_committed_like_all_others(
+    peer: ScriptedBus, clock: FakeClock, begin: Starter
+) -> None:
+    handled = Handled()
+    begin(peer, handled, clock=clock, ignored=frozenset({"dull"}), **LONG)
+    await joined(peer)
+    peer.put(*(record(number, ce_type="dull" if number % 10 else "new") for number in range(48)))
+    await eventually(lambda: len(handled.done) == 5)
+
+    await clock.advance(1.0)
+    await eventually(lambda: peer.subscriptions[0].committed == {PARTITION: 48})
+    assert [one.offset for one in handled.begun] == [0, 10, 20, 30, 40]
+
+
 async def test_a_commit_that_fails_is_made_again_and_readiness_says_so(
     peer: ScriptedBus, clock: FakeClock, begin: Starter
 ) -> None:

@@ -11,7 +11,7 @@ from shared.domain.mail_fetched import TYPE as MAIL_FETCHED
 from shared.domain.received import Received
 from shared.ports.bus import Partition, Record
 from shared.runtime.outbox import message_of
-from shared.runtime.service import routed
+from shared.runtime.service import reader_of, routed
 from tests.unit.domain.samples import cause, opened
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -60,6 +60,18 @@ async def test_an_event_that_a_reader_does_not_act_on_is_passed_over_unread(kind
     await routed({TicketOpened: heard})(record(b"no JSON at all", ce_type=kind))
 
     assert heard.received == []
+
+
+def test_a_reader_ignores_what_it_has_no_handler_for_but_nothing_that_it_does_not_know() -> None:
+    async def handler(received: Received[TicketOpened]) -> None:
+        """Never called."""
+
+    reader = reader_of("t", "g", {TicketOpened: handler})
+
+    assert NoteAdded.type in reader.ignored
+    assert TicketOpened.type not in reader.ignored
+    assert MAIL_FETCHED not in reader.ignored
+    assert reader.ignored < EVENTS.keys()
 
 
 @pytest.mark.parametrize("kind", ["ombud.ticket.teleported.v1", "ombud.ticket.opened.v2", MAIL_FETCHED])

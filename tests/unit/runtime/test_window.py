@@ -48,6 +48,36 @@ def test_a_key_whose_chain_has_ended_begins_a_new_one() -> None:
     assert window.take(record(1, key="k0")) is not None
 
 
+def test_a_record_that_is_passed_over_takes_no_room_and_hides_no_unfinished_one() -> None:
+    window = Window(10, LARGE)
+    window.pass_over(record(5))
+    assert committable(window) == {ZERO: 6}
+
+    (chain,) = taken(window, 6)
+    window.pass_over(record(7))
+    assert (window.held, committable(window)) == (1, {ZERO: 6})
+
+    window.finish(chain)
+    assert committable(window) == {ZERO: 8}
+
+
+def test_a_record_passed_over_is_behind_the_last_one_or_the_partition_was_rewound() -> None:
+    window = Window(10, LARGE)
+    taken(window, 5)
+
+    with pytest.raises(Rewound):
+        window.pass_over(record(5))
+
+
+def test_a_partition_that_is_being_closed_commits_nothing_that_is_passed_over_in_it() -> None:
+    window = Window(10, LARGE)
+    taken(window, 5)
+    window.close([ZERO])
+    window.pass_over(record(6))
+
+    assert committable(window) == {ZERO: 5}
+
+
 def test_the_lowest_unfinished_record_is_a_boundary_whatever_finishes_behind_it() -> None:
     window = Window(10, LARGE)
     first, second, third = taken(window, 5, 6, 7)

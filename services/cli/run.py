@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,14 @@ def _mail(settings: OmbudSettings) -> Iterator[tuple[OmbudSettings, Any]]:
     from shared.runtime.wiring import make_folder
 
     make_folder(settings.data)
-    with open_sandbox(settings.data) as sandbox:
+    with ExitStack() as stack:
+        try:
+            sandbox = stack.enter_context(open_sandbox(settings.data))
+        except OSError as fault:
+            raise Refused(
+                f"cannot make the sandbox under {settings.data} ({fault.strerror}): "
+                "set OMBUD_DATA to a folder of yours with room in it"
+            ) from fault
         notify = settings.notify.model_copy(update={"lead_address": settings.notify.lead_address or LEAD})
         served = {"mailboxes": {"support": sandbox.mailbox}, "smtp": sandbox.smtp, "notify": notify}
         yield settings.model_copy(update=served), sandbox

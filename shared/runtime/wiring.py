@@ -133,7 +133,11 @@ def _secret(settings: Settings) -> bytes:
         return given.encode()
     if not settings.embedded:
         raise Refused("set OMBUD_SECRET to 32 random characters, the same for every service")
-    return _kept_secret(settings.data / "secret")
+    kept = settings.data / "secret"
+    try:
+        return _kept_secret(kept)
+    except OSError as fault:
+        raise Refused(f"cannot use {kept} ({fault.strerror}): let this user read it, or make room") from fault
 
 
 def _kept_secret(file: Path) -> bytes:

@@ -171,6 +171,19 @@ def test_what_is_no_database_is_refused(ombud: Ombud, tmp_path: Path, content: b
     assert str(file) in one_line(ombud("key", "list"))
 
 
+def test_a_sandbox_that_cannot_be_made_is_refused_with_what_to_do(ombud: Ombud, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sandbox").write_text("in its way")
+
+    assert "set OMBUD_DATA" in one_line(ombud("run", OMBUD_HTTP__PORT="0"))
+
+
+def test_a_secret_that_cannot_be_read_is_told_in_one_line(ombud: Ombud, tmp_path: Path) -> None:
+    (tmp_path / "data" / "secret").mkdir(parents=True)
+
+    assert str(tmp_path / "data" / "secret") in one_line(ombud("key", "list"))
+
+
 def test_a_locked_store_is_told_in_one_line(ombud: Ombud, tmp_path: Path) -> None:
     ombud("prepare")
     with closing(sqlite3.connect(tmp_path / "data" / "ombud.sqlite", isolation_level=None)) as other:

@@ -1,4 +1,4 @@
-"""A server of the test's own, started and stopped; where it cannot be had the test is skipped, with the reason."""
+"""A server of the test's own, started and stopped; where it cannot be had, the test is skipped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

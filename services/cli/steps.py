@@ -91,7 +91,9 @@ class Steps:
         if self._json:
             say_json({"event": name, "at": at, **fields})
         else:
-            sys.stdout.write(f"{at:%H:%M:%S}  {name:<30}  {words}\n")
+            # What customers write must not command the terminal.
+            shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in words)
+            sys.stdout.write(f"{at:%H:%M:%S}  {name:<30}  {shown}\n")
             sys.stdout.flush()
 
 

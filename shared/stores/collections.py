@@ -92,7 +92,6 @@ LEDGER = Spec(
     indexes=(
         Index(("outcome", "at")),
         Index(("message_id",)),
-        Index(("fingerprint",)),
         Index(("ticket_id",)),
         Index(("mailbox", "uidvalidity", "uid")),
     ),
@@ -108,7 +107,7 @@ LETTERS = Spec(
     ),
     claimable=True,
 )
-DEADLINES = Spec("deadlines", Deadline, indexes=(Index(("ticket_id",)), Index(("state",))), claimable=True)
+DEADLINES = Spec("deadlines", Deadline, indexes=(Index(("ticket_id", "state")),), claimable=True)
 TRIAGES = Spec("triages", Triage, indexes=(Index(("ticket_id", "at")),))
 LEASES = Spec("leases", Lease, claimable=True)
 CURSORS = Spec("cursors", Cursor)

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
+import uvloop
 
 from services.sandbox.maildrop import deliver, letters, make_maildir, post_all
 from services.sandbox.smtp_server import SmtpServer
@@ -167,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         local[address] = Path(maildir)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells addresses at info
     sink = SmtpSink(options.host, options.port, options.outbox, local, size_limit=options.size_limit)
-    asyncio.run(serve(sink))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(sink))
 
 
 if __name__ == "__main__":

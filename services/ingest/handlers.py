@@ -70,9 +70,10 @@ class Intake:
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
         fetched = MailFetched.parse(record.headers, record.value)
-        entry, raw = await asyncio.gather(self._entry(fetched), self._kept(fetched))
+        entry = await self._entry(fetched)
         if entry is not None and not _releases(record, entry):
             return
+        raw = await self._kept(fetched)
         try:
             mail = await self._parsed(raw)
         except Unreadable as fault:
@@ -123,11 +124,8 @@ class Intake:
         return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
 
     async def _message_on_ticket(self, taken: _Taken) -> Message:
-        messages, known = await asyncio.gather(
-            self._stores.messages.get_many([taken.document_id]),
-            self._stores.thread_ids.get_many(self._finder.ids(taken.mail)),
-        )
-        first = messages.get(taken.document_id)
+        first = (await self._stores.messages.get_many([taken.document_id])).get(taken.document_id)
+        known = await self._stores.thread_ids.get_many(self._finder.ids(taken.mail))
         if first is not None and await self._done_by_another(first, taken):
             return first
         asked = _asked(taken)

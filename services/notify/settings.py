@@ -38,7 +38,7 @@ class NotifySettings(Section):
     )
     retry: RetrySettings = RetrySettings()
 
-    connections: int = Field(default=10, ge=1, description="connections to the relay at most")
+    connections: int = Field(default=20, ge=1, description="connections to the relay at most")
     connection_seconds: float = Field(default=60.0, gt=0, description="a connection's age at most")
     connection_mails: int = Field(default=100, ge=1, description="letters a connection at most")
     idle_seconds: float = Field(

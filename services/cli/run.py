@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli import retention
 from services.cli.console import Json
 from services.cli.serve import VERBS, builder, run_loop
 from services.cli.steps import Steps
@@ -37,6 +38,7 @@ def run(
     with _mail(settings) as (settings, sandbox):
         steps = Steps(json=json)
         builds: dict[str, Build] = {name: builder(name) for name in VERBS}
+        builds["retention"] = retention.build
         if not quiet:
             builds["steps"] = steps.build
         if sandbox is not None:

@@ -242,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.replicas < 1:
         parser.error("--replicas: at least 1")
+    os.umask(0o077)  # mails, letters and logs are for their owner
     printer = Printer(json_lines=options.json, data=options.data)
     try:
         with owned(options.data):

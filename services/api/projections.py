@@ -30,7 +30,7 @@ from weakref import WeakValueDictionary
 from shared.domain.errors import Conflict, Duplicate, NotFound
 from shared.domain.events import EVENTS, Facts, TicketEvent
 from shared.domain.received import Received
-from shared.runtime.service import Handle, routed
+from shared.runtime.service import Routes
 from shared.stores.collections import OverviewRow
 from shared.stores.stores import Stores
 
@@ -77,10 +77,10 @@ class OverviewProjection:
         self._stores = stores
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def handler(self) -> Handle:
-        """What the reader of the tickets' topic calls."""
+    def routes(self) -> Routes:
+        """What the reader of the tickets' topic calls: every event that carries facts counts."""
         kinds = [kind for kind in EVENTS.values() if issubclass(kind, TicketEvent)]
-        return routed(dict.fromkeys(kinds, self.handle))
+        return dict.fromkeys(kinds, self.handle)
 
     async def handle(self, received: Received[TicketEvent]) -> None:
         """Count the ticket as the event leaves it."""

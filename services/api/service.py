@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from services.api.app import create_app
 from services.api.settings import ApiProcessSettings
 from shared.domain.events import TICKETS_TOPIC
-from shared.runtime.service import Platform, Reader, Service
+from shared.runtime.service import Platform, Service, reader_of
 
 NAME = "api"
 
@@ -19,6 +19,6 @@ async def build(
     app = create_app(platform, settings)
     return Service(
         name=NAME,
-        readers=[Reader(TICKETS_TOPIC, NAME, app.state.api.projection.handler())],
+        readers=[reader_of(TICKETS_TOPIC, NAME, app.state.api.projection.routes())],
         app=app,
     )

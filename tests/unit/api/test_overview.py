@@ -25,6 +25,7 @@ from shared.domain.status import Status
 from shared.domain.ticket import Contact, Ticket
 from shared.metrics import REGISTRY
 from shared.ports.bus import Partition, Record
+from shared.runtime.service import routed
 from tests.unit.api.house import AT, House
 
 OPEN = Facts(status="open", priority="high", category="login")
@@ -157,7 +158,7 @@ async def test_a_version_that_was_skipped_or_comes_late_does_no_harm(house: Hous
 
 
 async def test_records_of_the_topic_are_counted_and_those_of_letters_passed_over(house: House) -> None:
-    handle = house.api.projection.handler()
+    handle = routed(house.api.projection.routes())
     event = lives(1, seed=6)[0][0]
 
     def record(kind: str, value: bytes) -> Record:

@@ -112,6 +112,8 @@ class Cluster:
             "OMBUD_DATA": str(self._data),
             "OMBUD_SECRET": kept(self._data / "secret", lambda: secrets.token_urlsafe(32)),
             "OMBUD_KAFKA__BOOTSTRAP": servers.kafka.bootstrap,
+            # Enough for four replicas; three times as many cost a quarter more work, and this is one machine.
+            "OMBUD_KAFKA__PARTITIONS": os.environ.get("OMBUD_KAFKA__PARTITIONS", "8"),
             "OMBUD_MONGO__URL": servers.mongo.url,
             "OMBUD_MAILBOXES__SUPPORT__ADDRESS": ADDRESS,
             "OMBUD_MAILBOXES__SUPPORT__HOST": imap_host,

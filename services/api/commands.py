@@ -44,7 +44,6 @@ async def open_ticket(api: Api, body: NewTicket, deed: Deed) -> Done:
         sender=customer,
         subject=body.subject,
         text=body.text,
-        reply_text=body.text,
         origin=deed.origin,
         reasons=[f"opened through the API by the key {deed.call.key.name}"],
         at=now,
@@ -136,7 +135,6 @@ def _message(api: Api, ticket_id: str, deed: Deed, direction: Direction, text: s
         direction=direction,
         author="agent",
         text=text,
-        reply_text=text,
         origin=deed.origin,
         at=api.now(),
     )

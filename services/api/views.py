@@ -94,7 +94,7 @@ class MessageView(View):
     cc: list[ContactView]
     subject: str
     text: str
-    reply_text: str
+    reply_text: str = Field(validation_alias="said")
     kind: str
     attachments: list[AttachmentView]
     message_id: str

@@ -19,6 +19,8 @@ from shared.domain.errors import Refused
 from shared.runtime import logs
 from shared.runtime.service import Build, Platform, Service
 
+CONNECTIONS = 40
+"""To the sandbox's relay, which takes any number: each letter waits for several turns of one busy loop."""
 KEY_FILE = "api-key"
 
 
@@ -82,7 +84,10 @@ def _mail(settings: OmbudSettings) -> Iterator[tuple[OmbudSettings, Any]]:
                 f"cannot make the sandbox under {settings.data} ({fault.strerror}): "
                 "set OMBUD_DATA to a folder of yours with room in it"
             ) from fault
-        notify = settings.notify.model_copy(update={"lead_address": settings.notify.lead_address or LEAD})
+        own: dict[str, Any] = {"lead_address": settings.notify.lead_address or LEAD}
+        if "connections" not in settings.notify.model_fields_set:
+            own |= {"connections": CONNECTIONS}
+        notify = settings.notify.model_copy(update=own)
         served = {"mailboxes": {"support": sandbox.mailbox}, "smtp": sandbox.smtp, "notify": notify}
         yield settings.model_copy(update=served), sandbox
 

@@ -201,7 +201,6 @@ def _message(taken: _Taken, decision: Decision) -> Message:
         subject=mail.subject,
         text=mail.text,
         html=mail.html,
-        reply_text=mail.text,
         kind=taken.recognised.kind.value,
         attachments=mail.attachments,
         message_id=mail.stable_id,

@@ -33,7 +33,7 @@ class TriageHandlers:
 
     async def _classified(self, event: TicketOpened) -> Triage:
         message = await self._stores.messages.get(event.message_id)
-        question = Question(event.subject, (message.reply_text or message.text)[: self._longest_text])
+        question = Question(event.subject, message.said[: self._longest_text])
         started = self._clock.monotonic()
         answer = await self._model.classify(question)
         metrics.TRIAGE_RUNS.labels(answer.rung.value).inc()

@@ -32,6 +32,7 @@ class Message(Document):
     """See the module. Its id follows from the mail's fingerprint or the call's key: a repeat finds it.
 
     `raw` is the digest of the raw mail in the blobs; `message_id` is the mail's Message-ID without `<>`.
+    `reply_text` is what is new in `text`, empty when nothing was cut; `said` is what to read.
     `origin` is the ledger entry, or the call, that brought it first. `reasons` say why it joined its ticket.
     """
 
@@ -55,3 +56,8 @@ class Message(Document):
     verified: bool = True
     reasons: list[str] = Field(default_factory=list)
     at: Instant
+
+    @property
+    def said(self) -> str:
+        """What the author wrote now."""
+        return self.reply_text or self.text

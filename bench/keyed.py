@@ -22,7 +22,7 @@ SERIAL_RECORDS = 150
 IN_FLIGHT = 256
 
 
-async def measure(folder: Path, mails: int) -> list[Row]:  # noqa: ARG001 (every bench has this form)
+async def measure(folder: Path, mails: int) -> list[Row]:
     """Records a second for both, and of the consumer with a handler that does nothing."""
     kafka = Kafka(folder / "kafka", None)
     await asyncio.to_thread(kafka.start)

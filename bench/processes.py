@@ -11,7 +11,7 @@ AT_REST = 5.0
 """Seconds of quiet before memory is read."""
 
 
-async def measure(folder: Path, mails: int) -> list[Row]:  # noqa: ARG001 (every bench has this form)
+async def measure(folder: Path, mails: int) -> list[Row]:
     """Start to ready, one service after the other, then memory after some quiet."""
     rows = []
     async with Cluster(folder / "data") as running:

@@ -13,7 +13,7 @@ NAME = "api"
 async def build(
     platform: Platform,
     settings: ApiProcessSettings,
-    stack: AsyncExitStack,  # noqa: ARG001 (a service of the process; this one opens nothing of its own)
+    stack: AsyncExitStack,
 ) -> Service:
     """The service, ready to run."""
     app = create_app(platform, settings)

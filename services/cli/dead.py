@@ -39,7 +39,7 @@ def list_(
 
 
 @app.command()
-def show(event_id: str, json: AlwaysJson = False) -> None:  # noqa: ARG001 (it is always JSON)
+def show(event_id: str, json: AlwaysJson = False) -> None:
     """One dead event with its trace and where it came from, as JSON."""
 
     async def work(wired: Wired, _: OmbudSettings) -> DeadEvent:

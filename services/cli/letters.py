@@ -46,7 +46,7 @@ def list_(
 
 
 @app.command()
-def show(letter_id: str, json: AlwaysJson = False) -> None:  # noqa: ARG001 (it is always JSON)
+def show(letter_id: str, json: AlwaysJson = False) -> None:
     """One letter with all its tries, as JSON."""
     from services.notify.commands import show_letter
 

@@ -34,7 +34,7 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, json: Json 
 def show(
     entry_id: str,
     raw: Annotated[bool, typer.Option(help="The mail's own bytes, to standard output.")] = False,
-    json: AlwaysJson = False,  # noqa: ARG001 (it is, but for --raw)
+    json: AlwaysJson = False,
 ) -> None:
     """One quarantined mail: its entry as JSON, or with --raw its bytes."""
     from services.ingest.quarantine import show as shown

@@ -23,7 +23,7 @@ LOOK_EVERY = 3600.0
 log = structlog.get_logger()
 
 
-async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     """The task that removes old records from an embedded bus; nothing to do on Kafka."""
     bus = platform.bus
     return Service(

@@ -92,7 +92,7 @@ def _mail(settings: OmbudSettings) -> Iterator[tuple[OmbudSettings, Any]]:
         yield settings.model_copy(update=served), sandbox
 
 
-async def _keep(sandbox: Any, platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+async def _keep(sandbox: Any, platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     return Service("sandbox", tasks={"servers": sandbox.keep})
 
 

@@ -49,7 +49,7 @@ class Steps:
             flush=True,
         )
 
-    async def build(self, platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG002 (see `Build`)
+    async def build(self, platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
         """The readers that print."""
         return Service(
             "steps",

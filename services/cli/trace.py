@@ -13,7 +13,7 @@ from shared.stores.trace import Trace
 
 def explain(
     files: Annotated[list[Path], typer.Argument(help="Raw mails (.eml); - for standard input.")],
-    json: AlwaysJson = False,  # noqa: ARG001 (every verb takes it)
+    json: AlwaysJson = False,
 ) -> None:
     """Print what Ombud makes of each mail, one JSON object a line; nothing is stored."""
     from services.ingest.explain import explain as explained

@@ -11,7 +11,7 @@ from shared.domain.events import TICKETS_TOPIC
 from shared.runtime.service import Platform, Service, reader_of
 
 
-async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     """Bind the handlers and the timers."""
     own: EscalationSettings = settings.escalation
     handlers = EscalationHandlers(platform.stores, Policy.default(own))

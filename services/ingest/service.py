@@ -13,7 +13,7 @@ from shared.runtime.service import Platform, Reader, Service
 from shared.runtime.settings import MailboxSettings
 
 
-async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     """Bind the handlers to the configured mailboxes. Raises `Refused` for one that has no place."""
     own: IngestSettings = settings.ingest
     mailboxes: dict[str, MailboxSettings] = settings.mailboxes

@@ -10,7 +10,7 @@ from shared.domain.events import TICKETS_TOPIC, TicketOpened
 from shared.runtime.service import Platform, Service, reader_of
 
 
-async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:  # noqa: ARG001 (see `Build`)
+async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     """Bind the handlers; by rules, which nothing can take away."""
     own: TriageSettings = settings.triage
     handlers = TriageHandlers(platform.stores, RulesModel(), platform.clock, own.longest_text)

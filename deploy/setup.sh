@@ -45,6 +45,7 @@ else
   as_root_install dovecot dovecot-imapd
   as_root_install java default-jre-headless
   as_root_install mvn maven
+  as_root_install openssl openssl
   "${pip[@]}" --require-hashes -r requirements.lock
 fi
 "${pip[@]}" --no-build-isolation --no-deps --editable .

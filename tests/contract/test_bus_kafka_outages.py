@@ -17,6 +17,7 @@ from shared.adapters.kafka_subscription import KafkaSubscription
 from shared.domain.errors import Refused, Unavailable
 from shared.metrics import BUS_PRODUCER_RESTARTS, BUS_WAITS
 from shared.ports.bus import Message, Record
+from tests.conftest import missing
 from tests.contract.bus_adapters import (
     behind,
     has_all,
@@ -46,7 +47,7 @@ def broker(_own_broker: Kafka) -> Kafka:
     try:
         _own_broker.start()
     except Refused as reason:
-        pytest.skip(f"no local Kafka: {reason}")
+        missing("kafka", str(reason))
     return _own_broker
 
 

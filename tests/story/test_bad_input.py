@@ -19,6 +19,7 @@ from services.settings import read_settings
 from shared.domain.events import MAIL_TOPIC, TICKETS_TOPIC
 from shared.ports.bus import Message
 from shared.runtime.wiring import open_platform
+from tests.conftest import missing
 from tests.helpers import eventually, free_port, unique
 from tests.servers.mailbox import ImapBox
 from tests.story.programs import Program, embedded, mail
@@ -252,7 +253,7 @@ async def test_a_refused_password_is_told_with_what_to_do_and_mended_without_a_r
     tmp_path: Path,
 ) -> None:
     if not Dovecot.available():
-        pytest.skip("no dovecot: it is not installed")
+        missing("dovecot", "it is not installed")
     server = Dovecot(tmp_path / "imap", users={})
     box = ImapBox(server, f"{unique('box')}@example.com", "the-right-one")
     server.add_user(box.user, "another-one")

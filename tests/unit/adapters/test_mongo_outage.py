@@ -14,6 +14,7 @@ from shared.adapters.gridfs_blobs import GridfsBlobs
 from shared.adapters.mongo import Mongo
 from shared.adapters.mongo_documents import MongoDocuments
 from shared.domain.errors import Refused, Unavailable
+from tests.conftest import missing
 from tests.contract.documents_sample import NOON, TASKS, task
 from tests.helpers import eventually, free_port
 
@@ -25,7 +26,7 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
     try:
         binary()
     except Refused as reason:
-        pytest.skip(str(reason))
+        missing("mongo", str(reason))
     server = Server(tmp_path / "mongo")
     server.start()
     yield server

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from services.notify.ports import Verdict
 from services.notify.smtp_mailer import SmtpMailer
 from shared.domain.errors import Unavailable
+from tests.conftest import missing
 from tests.servers.smtp import ScriptedSmtp
 from tests.unit.notify.samples import QUICK, mailer_to, relay_at
 from tests.unit.notify.smtp_relays import CONTENT, Gate, mail
@@ -24,7 +25,7 @@ from tests.unit.notify.smtp_relays import CONTENT, Gate, mail
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key, in one file."""
     if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate with")
+        missing("openssl", "there is none to make a certificate with")
     folder = tmp_path_factory.mktemp("tls")
     both = folder / "both.pem"
     subprocess.run(

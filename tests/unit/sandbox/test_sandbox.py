@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from services.sandbox.dovecot import Dovecot
 from services.sandbox.process import answers
 from services.sandbox.sandbox import ADDRESS, Sandbox, maildir_of, open_sandbox, remembered
+from tests.conftest import missing
 from tests.helpers import eventually, eventually_sync
 
 
@@ -99,8 +100,9 @@ async def test_a_server_that_dies_is_started_again_on_its_port(sandbox: Sandbox)
 
 
 @pytest.mark.dovecot
-@pytest.mark.skipif(not Dovecot.available(), reason="no Dovecot")
 def test_with_dovecot_the_mailbox_is_told_as_an_imap_client_wants_it(sandbox: Sandbox) -> None:
+    if not Dovecot.available():
+        missing("dovecot", "it is not installed")
     told = sandbox.imap()
 
     assert told is not None

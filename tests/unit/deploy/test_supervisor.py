@@ -17,14 +17,16 @@ from shared.domain.errors import Refused
 from tests.helpers import eventually
 
 WORKER = """
-import signal, sys, time
+import os, signal, sys, time
 name = sys.argv[1]
+def say(word):  # in one write, so that two workers' lines do not mix
+    os.write(1, f"{time.monotonic()} {word} {name}\\n".encode())
 def stop(*_):
     time.sleep(float(sys.argv[2]))
-    print(f"{time.monotonic()} end {name}", flush=True)
-    sys.exit(0)
+    say("end")
+    os._exit(0)
 signal.signal(signal.SIGTERM, stop)
-print(f"{time.monotonic()} begin {name}", flush=True)
+say("begin")
 time.sleep(60)
 """
 

@@ -95,7 +95,7 @@ async def test_a_commit_never_passes_an_unfinished_record(station: Station, bus:
 
     async def handle(record: Record) -> None:
         unfinished[record.partition].add(record.offset)
-        await asyncio.sleep(random.random() * 0.02)
+        await asyncio.sleep(random.random() * 0.08)
         unfinished[record.partition].discard(record.offset)
 
     everything = messages(station.topic, 1_000, keys=50)

@@ -54,6 +54,11 @@ class FakeClock:
         self._move_to(end)
         await self._let_others_run()
 
+    @property
+    def sleeping(self) -> int:
+        """How many sleep now; one who works in a thread sleeps again only some turns after its deed shows."""
+        return sum(not woken.done() for _, _, woken in self._sleepers)
+
     def jump(self, to: datetime) -> None:
         """Set the time of day, as an operator does: nobody wakes, and `monotonic` stays as it is."""
         self._now = to.astimezone(UTC)

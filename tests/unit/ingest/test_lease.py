@@ -19,11 +19,11 @@ def clock() -> FakeClock:
 
 
 async def prolonged(platform: Platform, clock: FakeClock) -> None:
-    """Return when the holder has prolonged its lease as of now."""
+    """Return when the holder has prolonged its lease as of now, and sleeps until the next time."""
     end = clock.now() + timedelta(seconds=30)
 
-    async def is_prolonged() -> bool:
-        return (await platform.stores.leases.get(lease_id("support"))).wake_at == end
+    async def is_prolonged() -> object:
+        return (await platform.stores.leases.get(lease_id("support"))).wake_at == end and clock.sleeping
 
     await eventually(is_prolonged)
 

@@ -7,6 +7,7 @@ CloudEvents 1.0, Kafka binary mode: the attributes travel as `ce_*` headers, the
 An event holds what its readers need to decide, not the mail's body: a body is read from the store.
 """
 
+from abc import abstractmethod
 from functools import lru_cache
 from typing import ClassVar
 
@@ -21,9 +22,10 @@ SOURCE = "/ombud"
 
 
 class Event(BaseModel):
-    """What all events of a ticket say.
+    """What all events say: which ticket it is about, and who did it when.
 
-    `version` is the ticket's version after it: a projection drops what is not newer than what it has.
+    `version` is that of the document whose outbox holds it, after it: a ticket's for events of the ticket, a
+    letter's for events of the letter.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,9 +38,12 @@ class Event(BaseModel):
     correlation_id: str = ""
 
     @property
+    @abstractmethod
     def id(self) -> str:
-        """The same whenever the event is made again, for a ticket has one event a version."""
-        return f"{self.ticket_id}.{self.version}"
+        """The id of the document whose outbox holds it, and its version: the same whenever it is made again.
+
+        No other event may have it: the relay takes what has a known id for published.
+        """
 
     def enveloped(self, traceparent: str = "") -> Envelope:
         """The event as it waits in the outbox."""
@@ -68,9 +73,14 @@ class Facts(BaseModel):
 
 
 class TicketEvent(Event):
-    """An event of a ticket, with the facts after it."""
+    """An event of a ticket, and the facts after it; a projection drops what is not newer than it has."""
 
     facts: Facts
+
+    @property
+    def id(self) -> str:
+        """One event a ticket and version."""
+        return f"{self.ticket_id}.{self.version}"
 
 
 class TicketOpened(TicketEvent):

@@ -16,14 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import structlog
 import uvicorn
 
 from shared import metrics
 from shared.domain.errors import OmbudError, Refused, Unavailable
-from shared.ports.documents import Collection
 from shared.runtime.consumer import Consumer
 from shared.runtime.health import Health
 from shared.runtime.outbox import wait_until
@@ -131,11 +129,8 @@ class _Process:
             for service in self._services:
                 for name, task in service.tasks.items():
                     group.create_task(self._part(f"{service.name} {name}", task(self._stop)))
-            stores = self._wired.platform.stores
-            swept: list[tuple[str, Collection[Any]]] = [
-                ("tickets", stores.tickets.collection),
-                ("letters", stores.letters.collection),
-            ]
+            publishing = self._wired.platform.stores.publishing()
+            swept = [(store.spec.name, store.collection) for store in publishing]
             group.create_task(self._part("sweep", self._wired.relay.sweep(swept, self._stop)))
             log.info("process.running", services=[service.name for service in self._services])
 

@@ -1,6 +1,7 @@
 """All stores of a process, opened together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from shared.domain.deadlines import Deadline
 from shared.domain.ledger import LedgerEntry
@@ -54,6 +55,10 @@ class Stores:
             dead_replays=Store(documents, known.DEAD_REPLAYS),
             overview_rows=Store(documents, known.OVERVIEW_ROWS),
         )
+
+    def publishing(self) -> list[PublishingStore[Any]]:
+        """Those whose documents record events; the sweep looks into each for what a crash left behind."""
+        return [store for store in vars(self).values() if isinstance(store, PublishingStore)]
 
     async def next_ticket_number(self) -> int:
         """A number that no other ticket has; one is skipped when a process dies before using it."""

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -19,18 +20,30 @@ from tests.helpers import eventually
 
 
 class Program:
-    """One run of a command; `lines` grows with what it prints. Ended with SIGTERM, its exit code checked."""
+    """One run of a command; `lines` grows with what it prints. Ended with SIGTERM, its exit code checked.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    What it says on stderr goes to the test's own, or is appended to the file `log`.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None = None
+    ) -> None:
+        self._log = log
         self._arguments = [sys.executable, *arguments]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("OMBUD_")}
         self._environment = clean | dict(environment)
         self.lines: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> Self:
-        self.process = await asyncio.create_subprocess_exec(
-            *self._arguments, stdout=asyncio.subprocess.PIPE, env=self._environment, limit=2**24
-        )
+        with ExitStack() as opened:
+            log = opened.enter_context(self._log.open("ab")) if self._log else None
+            self.process = await asyncio.create_subprocess_exec(
+                *self._arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                limit=2**24,
+            )
         self._reading = asyncio.create_task(self._read())
         try:
             await eventually(lambda: self.lines or self.process.returncode is not None, within=90.0)
@@ -125,7 +138,7 @@ def cluster(data: Path, replicas: int = 1, **environment: str) -> Program:
     return Program(arguments, environment)
 
 
-def embedded(data: Path, **environment: str) -> Program:
+def embedded(data: Path, log: Path | None = None, **environment: str) -> Program:
     """`make run`."""
     settings = {"OMBUD_DATA": str(data), "OMBUD_HTTP__PORT": "0", **environment}
-    return Program(["-m", "services", "run", "--json"], settings)
+    return Program(["-m", "services", "run", "--json"], settings, log)

@@ -1,0 +1,301 @@
+"""A trial: the product under load and faults, then everything that must hold.
+
+A scenario delivers through `trial.load`, breaks what it breaks, and calls `trial.judge()`: that waits until
+all is drained (every delivery in the ledger, lag 0, outboxes empty, no letter queued), reads the evidence and
+fails with every sentence that is wrong. The seed is printed; `OMBUD_CHAOS_SEED` sets it for another run, and
+`OMBUD_CHAOS=long` makes the long form. Results are appended to the file that `OMBUD_CHAOS_RESULTS` names.
+"""
+
+import asyncio
+import json
+import os
+import random
+import string
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+
+from services.sandbox.sandbox import maildir_of
+from tests.chaos import oracle
+from tests.chaos.evidence import Death, Evidence
+from tests.chaos.invariants import judged
+from tests.chaos.killer import Killer
+from tests.chaos.load import Load, Shares
+from tests.chaos.offsets import DEAD, KafkaOffsets, Samples, SqliteOffsets, sample
+from tests.helpers import eventually
+from tests.story.programs import Program, cluster, embedded
+
+LONG = os.environ.get("OMBUD_CHAOS") == "long"
+READY_WITHIN = 60.0
+"""Seconds after the last fault (I7)."""
+DRAINED_WITHIN = 150.0
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+PUBLISHING = ("tickets", "letters", "deadlines")
+SERVICES = ("ingest", "triage", "escalation", "notify", "api")
+
+
+def size(short: int, long: int) -> int:
+    """The short form's number in `make check`, the long form's in `make chaos`."""
+    return long if LONG else short
+
+
+def seed_of() -> str:
+    """The seed of this run: lower-case letters and digits."""
+    chosen = os.environ.get("OMBUD_CHAOS_SEED") or "".join(random.choices(string.ascii_lowercase, k=6))
+    print(f"seed {chosen}: OMBUD_CHAOS_SEED={chosen} runs this again")
+    return chosen
+
+
+class Trial:
+    """One run; see the module. `store` and `offsets` look at the stores without the product."""
+
+    def __init__(
+        self,
+        name: str,
+        data: Path,
+        program: Program,
+        store: oracle.Store,
+        offsets: KafkaOffsets | SqliteOffsets,
+        seed: str,
+        shares: Shares | None = None,
+    ) -> None:
+        self.name = name
+        self.data = data
+        self.program = program
+        self.store = store
+        self.offsets = offsets
+        self.seed = seed
+        self.load = Load(seed, data / "sent.jsonl", maildir_of(data), shares)
+        self.killer = Killer(program, seed)
+        self.samples = Samples()
+        self.memory: dict[str, list[tuple[float, float]]] = {}
+        self.replies: list[str] = []
+        self.former_deaths: list[Death] = []
+        self.another: Callable[[], Program] | None = None
+        self.programs = AsyncExitStack()
+        self.outage = 0.0
+        self._started = time.monotonic()
+
+    async def reborn(self) -> None:
+        """Kill the one process of an embedded trial, and start it again on what it left."""
+        assert self.another is not None, "only an embedded trial is one process"
+        await self.program.kill()
+        self.former_deaths.append(Death("run", ours=True))
+        self.program = await self.programs.enter_async_context(self.another())
+
+    async def deliver(self, count: int) -> None:
+        """The next `count` mails, at once."""
+        await asyncio.to_thread(self.load.deliver, self.load.mails(count))
+
+    async def answer(self, ticket: str, text: str) -> None:
+        """Answer a ticket as an agent does."""
+        answer = await self.program.client.post(
+            f"/v1/tickets/{ticket}/messages",
+            json={"text": text},
+            headers={"Idempotency-Key": f"{ticket}-{len(self.replies)}"},
+        )
+        assert answer.status_code in (200, 201, 202), answer.text
+        self.replies.append(ticket)
+
+    async def ready(self) -> list[str]:
+        """What is not ready now, by name with the reason; a process that does not answer is not."""
+        found = []
+        for name, url in self.health().items():
+            try:
+                async with httpx2.AsyncClient(timeout=5) as client:
+                    answer = await client.get(f"{url}/readyz")
+            except httpx2.TransportError as fault:
+                found.append(f"{name}: {type(fault).__name__}")
+                continue
+            if answer.status_code != 200:
+                checks = answer.json()["checks"].items()
+                found.append(f"{name}: {[f'{one}: {said}' for one, said in checks if said != 'ok']}")
+        return found
+
+    async def drained(self, within: float = DRAINED_WITHIN) -> None:
+        """Wait until nothing is under way any more."""
+
+        async def done() -> bool:
+            waits = await self._under_way()
+            assert not waits, waits
+            return True
+
+        await eventually(done, awaited=f"{self.name} (seed {self.seed}) drained", within=within)
+
+    async def judge(self, *, deaths: int = 0, within: float = DRAINED_WITHIN) -> Evidence:
+        """Wait, look, and fail with everything that is wrong; returns what was seen."""
+        unready = await self._unready()
+        stuck = await self._stuck(within)
+        run = await self._evidence(unready)
+        wrong = stuck + judged(run, deaths=deaths)
+        self._report(run, wrong)
+        assert not wrong, "\n".join([f"{self.name}, seed {self.seed}:", *wrong])
+        return run
+
+    async def _unready(self) -> list[str]:
+        """What is not ready though it had its time."""
+
+        async def recovered() -> bool:
+            return not await self.ready()
+
+        try:
+            await eventually(recovered, awaited="everything ready", within=READY_WITHIN)
+        except AssertionError:
+            return await self.ready()
+        return []
+
+    async def _stuck(self, within: float) -> list[str]:
+        try:
+            await self.drained(within)
+        except AssertionError as late:
+            return [f"not drained: {late}"]
+        return []
+
+    async def _under_way(self) -> list[str]:
+        entered = await asyncio.to_thread(self.store.count, "ledger")
+        if entered < self.load.copies:
+            return [f"{entered} of {self.load.copies} deliveries are in the ledger"]
+        lag = {name: n for name, n in (await self.offsets.lag()).items() if n and not name.endswith(DEAD)}
+        waits = [f"lag of {name}: {n}" for name, n in lag.items()]
+        waits += [
+            f"{n} {kind} are unpublished"
+            for kind in PUBLISHING
+            if (n := await asyncio.to_thread(self.store.unpublished, kind))
+        ]
+        if waits:
+            return waits
+        run = Evidence()
+        await asyncio.to_thread(oracle.read_store, self.store, run)
+        waits += [f"letter {one.id} is queued" for one in run.letters if one.state == "queued"][:3]
+        return waits + [f"ticket {one} waits for triage" for one in run.untriaged][:3]
+
+    async def _evidence(self, unready: list[str]) -> Evidence:
+        run = Evidence(
+            sent=self.load.sent,
+            replies=self.replies,
+            deaths=[*self.former_deaths, *self.killer.deaths()],
+            offsets_compared=self.samples.compared,
+            offsets_ahead=self.samples.ahead,
+            unready=unready,
+            memory=self.memory,
+            secrets=[*self.load.secrets, *self._secrets()],
+            outage=self.outage,
+            ended_at=datetime.now(UTC),
+        )
+        await asyncio.to_thread(oracle.read_store, self.store, run)
+        run.handed = await asyncio.to_thread(oracle.handed, self.data / "outbox")
+        run.dead = {name: n for name, n in (await self.offsets.lag()).items() if name.endswith(DEAD)}
+        run.log_lines = [
+            (name, line)
+            for name, line in await asyncio.to_thread(oracle.log_lines, self.data / "logs")
+            if name != "smtp"  # the relay's own log, which is the load's side
+        ]
+        return run
+
+    def _secrets(self) -> list[str]:
+        imap = self.program.ready.get("imap") or {}
+        return [str(value) for value in (self.program.ready.get("key"), imap.get("password")) if value]
+
+    def health(self) -> dict[str, str]:
+        """Where each process answers `/readyz`."""
+        ports = self.data / "ports.json"
+        if not ports.exists():
+            return {"run": str(self.program.ready["api"])}
+        known = {
+            name: port
+            for name, port in json.loads(ports.read_text()).items()
+            if name.split("-")[0] in SERVICES
+        }
+        return {name: f"http://127.0.0.1:{port}" for name, port in known.items()}
+
+    def _report(self, run: Evidence, wrong: list[str]) -> None:
+        row = {
+            "scenario": self.name,
+            "seed": self.seed,
+            "long": LONG,
+            "mails": len(run.sent),
+            "tickets": len(run.tickets),
+            "letters": len(run.handed),
+            "held": sum(letter.state == "sending" for letter in run.letters),
+            "killed": sum(death.ours for death in run.deaths),
+            "offsets": run.offsets_compared,
+            "seconds": round(time.monotonic() - self._started, 1),
+            "wrong": wrong,
+        }
+        print(json.dumps(row))
+        if results := os.environ.get("OMBUD_CHAOS_RESULTS"):
+            with Path(results).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+@asynccontextmanager
+async def on_cluster(
+    name: str, data: Path, *, replicas: int = 1, shares: Shares | None = None, **environment: str
+) -> AsyncIterator[Trial]:
+    """A trial on Kafka and MongoDB, each service a process."""
+    async with cluster(data, replicas, **environment) as running:
+        store = oracle.MongoStore(running.ready["mongo"])
+        trial = Trial(name, data, running, store, KafkaOffsets(running.ready["kafka"]), seed_of(), shares)
+        async with _watched(trial):
+            yield trial
+
+
+@asynccontextmanager
+async def on_embedded(
+    name: str, data: Path, *, shares: Shares | None = None, **environment: str
+) -> AsyncIterator[Trial]:
+    """A trial on the embedded adapters, all services in one process."""
+    (data / "logs").mkdir(parents=True, exist_ok=True)
+    file = data / "ombud.sqlite"
+
+    def another() -> Program:
+        return embedded(data, data / "logs" / "run.log", OMBUD_LOG__FORMAT="json", **environment)
+
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(another())
+        trial = Trial(name, data, running, oracle.SqliteStore(file), SqliteOffsets(file), seed_of(), shares)
+        await stack.enter_async_context(_watched(trial))
+        trial.another = another
+        trial.programs = stack
+        yield trial
+
+
+@asynccontextmanager
+async def _watched(trial: Trial) -> AsyncIterator[None]:
+    """Samples offsets and memory while the block runs."""
+    watching = [
+        asyncio.create_task(sample(trial.offsets.fresh, trial.store, trial.samples)),
+        asyncio.create_task(_weigh(trial)),
+    ]
+    try:
+        yield
+    finally:
+        for task in watching:
+            task.cancel()
+        ended = await asyncio.gather(*watching, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _weigh(trial: Trial) -> None:
+    """The resident memory of each service, now and then."""
+    started = time.monotonic()
+    while True:
+        for name in trial.health():
+            try:
+                pid = trial.program.process.pid if name == "run" else trial.program.pid_of(name)
+                megabytes = _resident(pid)
+            except (OSError, IndexError):
+                continue  # it has just died
+            trial.memory.setdefault(name, []).append((time.monotonic() - started, megabytes))
+        await asyncio.sleep(2.0)
+
+
+def _resident(pid: int) -> float:
+    """Megabytes in memory. Raises `OSError`, or `IndexError` in the moment of its end."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB

@@ -41,12 +41,13 @@ from deploy.local.ports import Ports
 from deploy.local.printing import Printer
 from deploy.local.readiness import wait_for_readiness
 from deploy.local.supervisor import Child, Supervisor
+from services.cli.serve import VERBS
 from services.sandbox.dovecot import Dovecot
 from services.sandbox.process import Process, answers
 from services.sandbox.sandbox import ADDRESS, LEAD, USER, maildir_of
 from shared.domain.errors import Refused
 
-SERVICES = ("ingest", "triage", "escalation", "notify", "api")
+SERVICES = tuple(VERBS)
 PREPARE_WITHIN = 60.0  # seconds
 
 

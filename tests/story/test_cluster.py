@@ -10,10 +10,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from deploy.local.cluster import SERVICES
 from tests.helpers import eventually
 from tests.story.programs import Program, cluster, mail
-
-SERVICES = ("ingest", "triage", "escalation", "notify", "api")
 
 pytestmark = [
     pytest.mark.timeout(300),

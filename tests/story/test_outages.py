@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from deploy.local.cluster import SERVICES
 from tests.helpers import eventually
 from tests.story.programs import Program, cluster, mail
-from tests.story.test_cluster import SERVICES, whole_way
+from tests.story.test_cluster import whole_way
 
 FROZEN = 5.0
 """Seconds that a server is frozen: longer than a ping waits, shorter than a group takes a member for dead."""

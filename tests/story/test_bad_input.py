@@ -181,10 +181,13 @@ async def test_poisoned_events_are_set_aside_once_a_group_and_their_neighbours_g
         await deliver(tmp_path, mail("behind"))
         await eventually(lambda: addressed(running)["behind@example.org"], within=20)
 
-        async def dead() -> list[dict[str, Any]]:
-            return list(map(json.loads, (await ombud(tmp_path, "dead", "list", "--json"))[1].splitlines()))
-
         groups = {"api", "escalation", "notify", "triage"}
+
+        async def dead() -> list[dict[str, Any]]:
+            """Of the groups that act on new tickets or mail; another service has poison of its own."""
+            listed = map(json.loads, (await ombud(tmp_path, "dead", "list", "--json"))[1].splitlines())
+            return [one for one in listed if one["group"] in groups | {"intake"}]
+
         found = await eventually(lambda: all_dead(dead, 2 * len(groups) + 1), within=20)
         of_mail = next(one for one in found if one["topic"] == MAIL_TOPIC)
         code, shown = await ombud(tmp_path, "dead", "show", of_mail["id"])

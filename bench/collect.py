@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from imapclient import IMAPClient
 
 from bench.mails import mail
+from bench.options import Options
 from bench.table import Row
 from deploy.local.kafka import Kafka
 from deploy.local.mongo import Mongo
@@ -27,14 +28,14 @@ from shared.runtime.wiring import open_platform
 BATCH = 200
 
 
-async def measure(folder: Path, mails: int) -> list[Row]:
+async def measure(folder: Path, options: Options) -> list[Row]:
     """Our collector with its lease, cursor and headers, and imapclient's fetch with aiokafka's send alone."""
     kafka, mongo = Kafka(folder / "kafka", None), Mongo(folder / "mongo", None)
     dovecot = Dovecot(folder / "imap", {"support": "secret"})
     for server in (kafka, mongo, dovecot):
         await asyncio.to_thread(server.start)
     try:
-        for number in range(mails):
+        for number in range(options.mails):
             dovecot.deliver("support", mail(number, "support@example.org"))
         host, port = dovecot.imap_address
         await asyncio.to_thread(_warm, host, port)
@@ -43,7 +44,7 @@ async def measure(folder: Path, mails: int) -> list[Row]:
         bare, ours = [], []
         for turn in range(3):
             bare.append(await _bare(kafka.bootstrap, host, port, f"bare-{turn}"))
-            ours.append(await _ours(kafka.bootstrap, mongo.url, host, port, f"ombud{turn}", mails))
+            ours.append(await _ours(kafka.bootstrap, mongo.url, host, port, f"ombud{turn}", options.mails))
     finally:
         for server in (dovecot, mongo, kafka):
             await asyncio.to_thread(server.stop)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 
+from bench.options import Options
 from bench.table import Row
 from deploy.local.kafka import Kafka
 from shared.adapters.kafka_bus import KafkaBus
@@ -22,7 +23,7 @@ SERIAL_RECORDS = 150
 IN_FLIGHT = 256
 
 
-async def measure(folder: Path, mails: int) -> list[Row]:
+async def measure(folder: Path, options: Options) -> list[Row]:
     """Records a second for both, and of the consumer with a handler that does nothing."""
     kafka = Kafka(folder / "kafka", None)
     await asyncio.to_thread(kafka.start)

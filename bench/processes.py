@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from bench.cluster import Cluster, resident_mb
+from bench.options import Options
 from bench.table import Row
 from deploy.local.cluster import SERVICES
 
@@ -11,7 +12,7 @@ AT_REST = 5.0
 """Seconds of quiet before memory is read."""
 
 
-async def measure(folder: Path, mails: int) -> list[Row]:
+async def measure(folder: Path, options: Options) -> list[Row]:
     """Start to ready, one service after the other, then memory after some quiet."""
     rows = []
     async with Cluster(folder / "data") as running:

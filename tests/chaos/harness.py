@@ -83,7 +83,8 @@ class Trial:
     async def reborn(self) -> None:
         """Kill the one process of an embedded trial, and start it again on what it left."""
         assert self.another is not None, "only an embedded trial is one process"
-        await self.program.kill()
+        if self.program.process.returncode is None:
+            await self.program.kill()
         self.former_deaths.append(Death("run", ours=True))
         self.program = await self.programs.enter_async_context(self.another())
 
@@ -253,7 +254,8 @@ async def on_embedded(
     file = data / "ombud.sqlite"
 
     def another() -> Program:
-        return embedded(data, data / "logs" / "run.log", OMBUD_LOG__FORMAT="json", **environment)
+        chosen = {"OMBUD_LOG__FORMAT": "json", "OMBUD_LOG__LEVEL": "info", **environment}
+        return embedded(data, data / "logs" / "run.log", **chosen)
 
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(another())
@@ -285,6 +287,7 @@ async def _watched(trial: Trial) -> AsyncIterator[None]:
 async def _weigh(trial: Trial) -> None:
     """The resident memory of each service, now and then."""
     started = time.monotonic()
+    pids: dict[str, int] = {}
     while True:
         for name in trial.health():
             try:
@@ -292,6 +295,9 @@ async def _weigh(trial: Trial) -> None:
                 megabytes = _resident(pid)
             except (OSError, IndexError):
                 continue  # it has just died
+            if pids.setdefault(name, pid) != pid:  # another life, another memory
+                pids[name] = pid
+                trial.memory.pop(name, None)
             trial.memory.setdefault(name, []).append((time.monotonic() - started, megabytes))
         await asyncio.sleep(2.0)
 

@@ -16,11 +16,15 @@ AUTOMATIC_PER_SENDER = 5
 """The brake's default for ten minutes, which is longer than a run."""
 RELAY_CONNECTIONS = 40
 """Letters that may be between their last byte and the relay's answer when their sender is killed."""
+SENDERS = ("notify", "run")
+"""Processes that send letters."""
 LATENESS = timedelta(seconds=5)
 MOST_MEMORY = 250.0
 """MB that a service may reach."""
 STEEPEST = 0.10
 """Share by which memory may grow over the last half of a run."""
+FLAT_AFTER = 300.0
+"""Seconds that a process must have lived before its memory can be called flat or not."""
 SHOWN = 20
 """Sentences of one check that are shown: a thousand of a kind say no more."""
 
@@ -119,7 +123,8 @@ def _unanswered(run: Evidence, data: Counter[str]) -> Iterable[str]:
         if len(out) < asked:
             yield f"ticket {ticket}: agents answered {asked} times, {len(out)} answers went out"
     held = [letter for letter in run.letters if letter.automatic and letter.state == "sending"]
-    if len(held) > RELAY_CONNECTIONS * max(1, sum(death.name.startswith("notify") for death in run.deaths)):
+    senders = sum(death.name.startswith(SENDERS) for death in run.deaths)
+    if len(held) > RELAY_CONNECTIONS * max(1, senders):
         yield f"{len(held)} letters are held as uncertain, more than can have been on the wire"
     silent = _people(run) - {letter.ticket for letter in run.letters if letter.kind == "acknowledgement"}
     yield from (f"ticket {ticket}: no acknowledgement was ever written" for ticket in silent)
@@ -164,7 +169,7 @@ def i8_memory_is_bounded_and_flat(run: Evidence) -> Iterable[str]:
         most = max(megabytes for _, megabytes in samples)
         if most > MOST_MEMORY:
             yield f"{name}: {most:.0f} MB, more than {MOST_MEMORY:.0f}"
-        if grown(samples) > STEEPEST:
+        if samples[-1][0] - samples[0][0] >= FLAT_AFTER and grown(samples) > STEEPEST:
             yield f"{name}: memory grew by {grown(samples):.0%} over the last half"
 
 

@@ -181,7 +181,7 @@ def leave_one_untriaged(run: Evidence) -> None:
 
 
 def grow(run: Evidence) -> None:
-    run.memory["ingest-1"] = [(float(n), 80.0 + n) for n in range(40)]
+    run.memory["ingest-1"] = [(float(n * 10), 80.0 + n) for n in range(40)]
 
 
 def swell(run: Evidence) -> None:

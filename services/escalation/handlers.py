@@ -1,15 +1,14 @@
 """What escalation does when something happened: it keeps the deadlines of a ticket up to its events."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from services.escalation import rules
 from services.escalation.rules import Policy
 from shared.domain import events
 from shared.domain.deadlines import DeadlineState
 from shared.domain.received import Received
+from shared.runtime.service import Routes
 from shared.stores.stores import Stores
 
 
@@ -39,7 +38,7 @@ class EscalationHandlers:
         deadlines = rules.begun(self._policy, event, rules.targets_begun_by(event))
         await asyncio.gather(*(self._stores.deadlines.add(deadline) for deadline in deadlines))
 
-    def routes(self) -> Mapping[type[events.Event], Any]:
+    def routes(self) -> Routes:
         """Which handler takes which event."""
         followed = (
             events.TicketTriaged,

@@ -15,8 +15,8 @@ import structlog
 
 from services.notify import rules
 from services.notify.brake import Brake
+from services.notify.composer import Composer, Occasion, Thread, id_of
 from services.notify.delivery import Deliverer
-from services.notify.letters import Composer, Occasion, Thread, id_of
 from services.notify.rendering import paragraphs
 from services.notify.rules import Wanted
 from shared import metrics
@@ -27,6 +27,7 @@ from shared.domain.messages import Direction, Message
 from shared.domain.received import Received
 from shared.ports.clock import Clock
 from shared.ports.documents import Order
+from shared.runtime.service import Routes
 from shared.stores.collections import ThreadId
 from shared.stores.stores import Stores
 
@@ -57,6 +58,14 @@ class NotifyHandlers:
         self._deliverer = deliverer
         self._ours = frozenset(ours)
         self._lead_address = lead_address
+
+    def routes(self) -> Routes:
+        """Which handler takes which event."""
+        return {
+            TicketOpened: self.acknowledge,
+            AgentReplied: self.send_reply,
+            SlaBreached: self.tell_of_breach,
+        }
 
     async def acknowledge(self, received: Received[TicketOpened]) -> None:
         """Tell a customer that the first mail of a ticket has arrived."""

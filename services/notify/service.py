@@ -2,21 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
 
 from services.notify.brake import Brake
+from services.notify.composer import Composer
 from services.notify.delivery import Deliverer
 from services.notify.handlers import NotifyHandlers
-from services.notify.letters import Composer
 from services.notify.rendering import Templates
 from services.notify.settings import NotifySettings
 from services.notify.smtp_mailer import SmtpMailer
-from shared.domain.events import TICKETS_TOPIC, AgentReplied, Event, SlaBreached, TicketOpened
-from shared.domain.received import Received
+from shared.domain.events import TICKETS_TOPIC
 from shared.runtime.service import Platform, Service, reader_of
 
 log = structlog.get_logger()
@@ -42,19 +40,10 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
         log.warning("notify.no_lead", meaning="nobody is written to when a deadline is missed")
     return Service(
         "notify",
-        readers=[reader_of(TICKETS_TOPIC, "notify", routes(handlers))],
+        readers=[reader_of(TICKETS_TOPIC, "notify", handlers.routes())],
         tasks={"delivery": deliverer.run},
         pings={"smtp": deliverer.ping},
     )
-
-
-def routes(handlers: NotifyHandlers) -> dict[type[Event], Callable[[Received[Any]], Awaitable[None]]]:
-    """Which handler an event goes to."""
-    return {
-        TicketOpened: handlers.acknowledge,
-        AgentReplied: handlers.send_reply,
-        SlaBreached: handlers.tell_of_breach,
-    }
 
 
 def _own_name() -> str:

@@ -8,6 +8,7 @@ from shared.domain.events import TicketOpened
 from shared.domain.received import Received
 from shared.domain.triage import Triage, triage_id
 from shared.ports.clock import Clock
+from shared.runtime.service import Routes
 from shared.stores.stores import Stores
 
 
@@ -19,6 +20,10 @@ class TriageHandlers:
         self._model = model
         self._clock = clock
         self._longest_text = longest_text
+
+    def routes(self) -> Routes:
+        """Which handler takes which event."""
+        return {TicketOpened: self.classify_opened}
 
     async def classify_opened(self, received: Received[TicketOpened]) -> None:
         """Classify a new ticket by its first message and put the finding on the ticket."""

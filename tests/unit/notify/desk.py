@@ -6,11 +6,10 @@ from typing import Any
 
 from services.notify.brake import Brake
 from services.notify.commands import list_letters
+from services.notify.composer import Composer
 from services.notify.delivery import Deliverer
 from services.notify.handlers import NotifyHandlers
-from services.notify.letters import Composer
 from services.notify.rendering import Templates
-from services.notify.service import routes
 from services.notify.settings import NotifySettings
 from services.notify.smtp_mailer import SmtpMailer
 from shared.domain.cause import Cause
@@ -102,7 +101,7 @@ async def breached_in(stores: Stores) -> None:
 
 async def tell(handlers: NotifyHandlers, published: Published) -> None:
     """Give the handlers every event there is, from the start."""
-    known = routes(handlers)
+    known = handlers.routes()
     for envelope in published.envelopes:
         event = parse_event(envelope.type, envelope.data)
         if event is not None and type(event) in known:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from services.notify.handlers import without_re
-from services.notify.service import routes
 from services.notify.settings import BrakeSettings
 from shared.domain.errors import NotFound, Permanent
 from shared.domain.ids import thread_id_for
@@ -215,7 +214,7 @@ async def test_a_reply_whose_message_is_not_there_is_an_error(stores: Stores, pu
 
 
 async def test_an_event_of_another_kind_is_passed_over(stores: Stores) -> None:
-    assert {kind.__name__ for kind in routes(handlers_on(stores))} == {
+    assert {kind.__name__ for kind in handlers_on(stores).routes()} == {
         "TicketOpened",
         "AgentReplied",
         "SlaBreached",

@@ -8,7 +8,7 @@ import pytest
 from services.triage.handlers import TriageHandlers
 from services.triage.rules_model import RulesModel
 from shared.domain.cause import Cause
-from shared.domain.events import TicketOpened, TicketTriaged
+from shared.domain.events import TicketTriaged
 from shared.domain.messages import Direction, Message
 from shared.domain.priority import Priority
 from shared.domain.ticket import Contact, Ticket
@@ -26,7 +26,7 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 def handler(ground: Ground) -> Handle:
     platform = ground.platform
     handlers = TriageHandlers(platform.stores, RulesModel(), platform.clock, 20_000)
-    return routed({TicketOpened: handlers.classify_opened})
+    return routed(handlers.routes())
 
 
 async def opened(ground: Ground, text: str) -> str:

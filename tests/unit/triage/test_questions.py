@@ -10,7 +10,6 @@ from services.triage.handlers import TriageHandlers
 from services.triage.ports import Answer, Question
 from services.triage.rules import classify
 from shared.domain.errors import NotFound, Unavailable
-from shared.domain.events import TicketOpened
 from shared.domain.messages import Direction, Message
 from shared.domain.triage import Triage
 from shared.runtime.service import Handle, routed
@@ -48,7 +47,7 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 def handler(ground: Ground, model: Asked) -> Handle:
     handlers = TriageHandlers(ground.platform.stores, model, ground.platform.clock, LONGEST)
-    return routed({TicketOpened: handlers.classify_opened})
+    return routed(handlers.routes())
 
 
 async def written(ground: Ground, text: str, reply_text: str = "") -> None:

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.console import AlwaysJson, Json, read_file, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, read_file, say_json, table, with_platform, with_sandbox
 from services.settings import OmbudSettings, read_settings
-from shared.runtime.wiring import Wired
+from shared.runtime.wiring import Wired, known_secret
 from shared.stores.trace import Trace
 
 
@@ -18,10 +18,11 @@ def explain(
     """Print what Ombud makes of each mail, one JSON object a line; nothing is stored."""
     from services.ingest.explain import explain as explained
 
-    settings = read_settings()
+    settings = with_sandbox(read_settings())
     own = [mailbox.address.lower() for mailbox in settings.mailboxes.values()]
+    secret = known_secret(settings)
     for file in files:
-        say_json(explained(read_file(file), str(file), settings.ingest.limits, own))
+        say_json(explained(read_file(file), str(file), settings.ingest.limits, own, secret))
 
 
 def trace(

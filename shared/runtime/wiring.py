@@ -28,6 +28,7 @@ from shared.stores.stores import Stores
 
 DEAD_SUFFIX = ".dead"
 EMBEDDED_FILE = "ombud.sqlite"
+KEPT_SECRET = Path("secret")
 SHORTEST_SECRET = 16
 
 
@@ -133,11 +134,21 @@ def _secret(settings: Settings) -> bytes:
         return given.encode()
     if not settings.embedded:
         raise Refused("set OMBUD_SECRET to 32 random characters, the same for every service")
-    kept = settings.data / "secret"
+    kept = settings.data / KEPT_SECRET
     try:
         return _kept_secret(kept)
     except OSError as fault:
         raise Refused(f"cannot use {kept} ({fault.strerror}): let this user read it, or make room") from fault
+
+
+def known_secret(settings: Settings) -> bytes:
+    """The secret as it is now, for those who only look: none is made; empty where there is none to read."""
+    given = settings.secret.get_secret_value()
+    if given or not settings.embedded:
+        return given.encode()
+    with contextlib.suppress(OSError):
+        return (settings.data / KEPT_SECRET).read_bytes()
+    return b""
 
 
 def _kept_secret(file: Path) -> bytes:

@@ -1,6 +1,7 @@
 """The verbs on an empty data folder: what they print and how they end."""
 
 import json
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.domain.loop_mark import HEADER, loop_mark
 from tests.unit.cli.conftest import Answer, Ombud
 
 MAIL = b"From: ada@example.org\r\nSubject: Help\r\nMessage-ID: <one@example.org>\r\n\r\nHello\r\n"
@@ -89,6 +91,26 @@ def test_a_mail_that_would_be_quarantined_is_explained_with_the_reason(ombud: Om
 
     assert (done.code, told["ok"]) == (0, False)
     assert "header fields" in told["error"]
+
+
+def test_a_letter_of_ours_that_came_back_is_explained_as_one_by_the_secret_in_use(ombud: Ombud) -> None:
+    """By that of the settings, or by the one kept with the data; where there is none, none is made."""
+    given, file = "a secret of thirty-two characters", Path(os.environ["OMBUD_DATA"]) / "secret"
+    before, made = ombud("explain", "-", stdin=marked(given.encode())), file.exists()
+    ombud("prepare")
+    kept = file.read_bytes()
+    with_kept = ombud("explain", "-", stdin=marked(kept))
+    with_given = ombud("explain", "-", stdin=marked(given.encode()), OMBUD_SECRET=given)
+    with_another = ombud("explain", "-", stdin=marked(given.encode()))
+
+    assert (json.loads(before.out)["kind"], made) == ("message", False)
+    assert json.loads(with_kept.out)["kind"] == "own_loop"
+    assert json.loads(with_given.out)["kind"] == "own_loop"
+    assert json.loads(with_another.out)["kind"] == "message"
+
+
+def marked(secret: bytes) -> bytes:
+    return f"{HEADER}: {loop_mark(secret, 'tkt_1')}\r\n".encode() + MAIL
 
 
 def test_preparing_twice_does_no_harm(ombud: Ombud) -> None:

@@ -2,7 +2,8 @@
 
 A mail loop, or somebody who writes a thousand mails in another's name, gets a handful of letters. Counted
 by the time of the event that asked and once a letter, so the brake says the same when the events are read
-again. The counters bear a digest of the address, not the address.
+again. The counters bear a digest of the address, not the address, and are forgotten two days after they were
+last added to. An acknowledgement is one a ticket by its nature, so it is counted by its address alone.
 
 Two processes that count one address in the same instant may each see both letters: then one more than need be
 is held back, and never one more sent.
@@ -13,10 +14,13 @@ On failure: `Unavailable` of the store is passed on; the event is handled again 
 import asyncio
 from datetime import datetime
 
-from services.notify.rules import Kind, Wanted, bare_address, windows_at
+from services.notify.rules import WINDOWS, Kind, Wanted, bare_address, windows_at
 from services.notify.settings import BrakeSettings, NotifySettings
 from shared.domain.ids import derived
 from shared.ports.documents import Documents
+
+KEPT_SECONDS = 2 * WINDOWS["day"]
+"""How long a counter outlives its last letter: longer than its longest window."""
 
 
 class Brake:
@@ -34,17 +38,21 @@ class Brake:
         limits = self._settings.lead_brake if to_lead else self._settings.brake
         day = at.date().isoformat()
         address = derived("brk", bare_address(wanted.to.address))
-        found = await asyncio.gather(
-            self._over(f"{address}:{day}", letter_id, limits, at, "to this address"),
-            self._over(f"brk_{ticket_id}:{day}", letter_id, self._settings.brake, at, "on this ticket"),
-        )
+        to_address = self._over(f"{address}:{day}", letter_id, limits, at, "to this address")
+        if wanted.kind is Kind.ACKNOWLEDGEMENT:
+            return await to_address
+        counter = f"brk_{ticket_id}:{day}"
+        on_ticket = self._over(counter, letter_id, self._settings.brake, at, "on this ticket")
+        found = await asyncio.gather(to_address, on_ticket)
         return found[0] or found[1]
 
     async def _over(
         self, counter: str, letter_id: str, limits: BrakeSettings, at: datetime, where: str
     ) -> str:
         windows = windows_at(at)
-        counted = await self._documents.increment(counter, dict.fromkeys(windows.values(), 1), once=letter_id)
+        counted = await self._documents.increment(
+            counter, dict.fromkeys(windows.values(), 1), once=letter_id, kept_for=KEPT_SECONDS
+        )
         for window, name in windows.items():
             most = getattr(limits, window)
             if counted[name] > most:

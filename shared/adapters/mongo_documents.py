@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from shared.adapters.mongo import Mongo, calling, patient
 from shared.adapters.mongo_collection import MongoCollection
-from shared.adapters.mongo_counters import MongoCounters
+from shared.adapters.mongo_counters import Addition, MongoCounters
 from shared.adapters.mongo_shape import index_models
 from shared.domain.documents import Document
 from shared.domain.errors import Duplicate, Refused
@@ -47,7 +47,7 @@ class MongoDocuments:
             raise Refused(
                 "MongoDB must be a replica set: start it with --replSet and call rs.initiate() once"
             )
-        await asyncio.gather(*(self._prepare(spec) for spec in specs))
+        await asyncio.gather(self._counters.prepare(), *(self._prepare(spec) for spec in specs))
 
     async def _prepare(self, spec: Spec[Any]) -> None:
         try:
@@ -56,9 +56,15 @@ class MongoDocuments:
         except Duplicate as error:
             raise Refused(f"documents of {spec.name} break a unique index: {error}") from error
 
-    async def increment(self, counter: str, by: Mapping[str, int], once: str | None = None) -> dict[str, int]:
+    async def increment(
+        self,
+        counter: str,
+        by: Mapping[str, int],
+        once: str | None = None,
+        kept_for: float | None = None,
+    ) -> dict[str, int]:
         """See the port."""
-        return await self._counters.increment(counter, by, once)
+        return await self._counters.increment(Addition(counter, dict(by), once, kept_for))
 
     async def counters(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
         """See the port."""

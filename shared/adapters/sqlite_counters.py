@@ -1,9 +1,13 @@
 """Counters as rows: many increments in a handful of statements. Everything here runs inside a transaction.
 
 A counter remembers its last `TOKENS_KEPT` tokens, in the order in which they came; `seq` tells it.
+
+Counters that have expired are forgotten by those that come: an increment of one that is to be forgotten
+itself removes up to `FORGOTTEN_AT_ONCE`, so there are never many more than are in use.
 """
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +15,9 @@ from shared.adapters.sqlite_bulk import BulkWrite, found
 
 TOKENS_KEPT = 2_000
 """How many `once` tokens of one counter are remembered."""
+
+FORGOTTEN_AT_ONCE = 50
+"""How many expired counters are removed by one transaction."""
 
 _Token = tuple[str, str]
 
@@ -21,16 +28,18 @@ class Increment(NamedTuple):
     counter: str
     by: Mapping[str, int]
     once: str | None
+    kept_for: float | None = None
 
 
 def increment_all(connection: sqlite3.Connection, increments: Sequence[Increment]) -> list[dict[str, int]]:
     """Do the increments one after the other; the numbers after each."""
+    _keep_and_forget(connection, increments)
     counters = list({increment.counter for increment in increments})
     numbers = _numbers(connection, counters)
     known = _known_tokens(connection, increments)
     fresh: dict[_Token, None] = {}
     answers = []
-    for counter, by, once in increments:
+    for counter, by, once, _ in increments:
         repeated = once is not None and ((counter, once) in known or (counter, once) in fresh)
         if once is not None and not repeated:
             fresh[counter, once] = None
@@ -62,7 +71,26 @@ _ADD_NUMBERS = BulkWrite(
         ON CONFLICT DO UPDATE SET value = excluded.value""",
     width=3,
 )
+_KEEP = BulkWrite(
+    """INSERT INTO sys_expiries (counter, at) {rows}
+        ON CONFLICT DO UPDATE SET at = max(at, excluded.at)""",
+    width=2,
+)
 _ADD_TOKENS = BulkWrite("INSERT INTO sys_tokens (counter, seq, token) {rows}", width=3)
+
+
+def _keep_and_forget(connection: sqlite3.Connection, increments: Sequence[Increment]) -> None:
+    """Note until when counters are kept, and remove those whose time is over."""
+    now = time.time_ns() // 1_000_000
+    until = {one.counter: now + int(one.kept_for * 1000) for one in increments if one.kept_for is not None}
+    if not until:
+        return
+    _KEEP(connection, list(until.items()))
+    expired = connection.execute(
+        "SELECT counter FROM sys_expiries WHERE at < ? ORDER BY at LIMIT ?", (now, FORGOTTEN_AT_ONCE)
+    ).fetchall()
+    for table in ("sys_counters", "sys_tokens", "sys_expiries") if expired else ():
+        connection.executemany(f"DELETE FROM {table} WHERE counter = ?", expired)  # noqa: S608 (our tables)
 
 
 def _numbers(connection: sqlite3.Connection, counters: Sequence[str]) -> dict[str, dict[str, int]]:

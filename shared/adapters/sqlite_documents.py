@@ -40,9 +40,15 @@ class SqliteDocuments:
         tables = [Table(spec) for spec in specs]
         await self._file.write(lambda connection: _make(connection, tables))
 
-    async def increment(self, counter: str, by: Mapping[str, int], once: str | None = None) -> dict[str, int]:
+    async def increment(
+        self,
+        counter: str,
+        by: Mapping[str, int],
+        once: str | None = None,
+        kept_for: float | None = None,
+    ) -> dict[str, int]:
         """Add to the named numbers of a counter and return them; once only for the same token."""
-        return await self._file.together(increment_all, Increment(counter, by, once))
+        return await self._file.together(increment_all, Increment(counter, by, once, kept_for))
 
     async def counters(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
         """The numbers of the counters that exist, by counter."""

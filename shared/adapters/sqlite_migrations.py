@@ -45,4 +45,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (grp, partition)
         ) WITHOUT ROWID""",
     ),
+    (
+        # When a counter is forgotten, in milliseconds; one that stays for ever has no row.
+        "CREATE TABLE sys_expiries (counter TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX sys_expiries_at ON sys_expiries (at)",
+    ),
 )

@@ -173,12 +173,21 @@ class Documents(Protocol):
         """Make collections and indexes where they are missing; may be called by many processes at once."""
         ...
 
-    async def increment(self, counter: str, by: Mapping[str, int], once: str | None = None) -> dict[str, int]:
+    async def increment(
+        self,
+        counter: str,
+        by: Mapping[str, int],
+        once: str | None = None,
+        kept_for: float | None = None,
+    ) -> dict[str, int]:
         """Add to the named numbers of a counter and return them as they are after this call.
 
         With `once`, a token: the same token given again (within the last 2,000 of this counter) adds
         nothing, and what another process adds at the same time may be in the answer already. Without it, of
         two callers who add to one number no two get the same answer.
+
+        `kept_for`: that many seconds after it was last added to, by the store's clock, the counter is
+        forgotten with its tokens, soon but not at once. Without it a counter stays for ever.
         """
         ...
 

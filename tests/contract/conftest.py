@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from shared.adapters.gridfs_blobs import GridfsBlobs
 from shared.adapters.mongo import Mongo
@@ -87,6 +88,14 @@ async def documents(store: Store) -> Documents:
     documents = await store.documents()
     await documents.prepare([TASKS])
     return documents
+
+
+@pytest.fixture
+def expiring(store_address: Any) -> None:
+    """Have MongoDB look every second, not every minute, for what it is to forget."""
+    if not isinstance(store_address, Path):
+        with MongoClient[dict[str, Any]](store_address[0]) as client:
+            client.admin.command({"setParameter": 1, "ttlMonitorSleepSecs": 1})
 
 
 @pytest.fixture

@@ -219,6 +219,56 @@ async def test_two_thousand_tokens_are_remembered(documents: Documents) -> None:
     assert await documents.counters(["seen"]) == {"seen": {"mails": 2000}}
 
 
+async def test_tokens_are_remembered_while_thousands_more_come_in_turn(documents: Documents) -> None:
+    """Whatever a store does with its lists, the last 2,000 are known at each moment."""
+    for start in range(0, 4500, 500):
+        await _count(documents, range(start, start + 500))
+        await _count(documents, range(max(0, start - 1500), start + 500))
+
+    assert await documents.counters(["seen"]) == {"seen": {"mails": 4500}}
+
+
+async def _count(documents: Documents, numbers: range) -> None:
+    await asyncio.gather(
+        *(documents.increment("seen", {"mails": 1}, once=f"event-{number}") for number in numbers)
+    )
+
+
+async def test_a_counter_is_forgotten_with_its_tokens_when_its_time_is_over_and_no_other_is(
+    documents: Documents, expiring: None
+) -> None:
+    await documents.increment("for ever", {"mails": 1}, once="event-1")
+    await documents.increment("long", {"mails": 1}, once="event-1", kept_for=3600)
+    await documents.increment("short", {"mails": 1}, once="event-1", kept_for=0.001)
+    names = ["for ever", "long", "short"]
+
+    await _remain(documents, names, {"for ever", "long"})
+
+    answers = [await documents.increment(name, {"mails": 1}, once="event-1", kept_for=3600) for name in names]
+    assert answers == [{"mails": 1}] * 3
+    assert set(await documents.counters(names)) == set(names)
+
+
+async def test_a_counter_stays_for_the_longest_time_that_was_asked(
+    documents: Documents, expiring: None
+) -> None:
+    await documents.increment("long", {"mails": 1}, kept_for=3600)
+    await documents.increment("long", {"mails": 1}, kept_for=0.001)
+    await documents.increment("short", {"mails": 1}, kept_for=0.001)
+
+    await _remain(documents, ["long", "short"], {"long"})
+
+
+async def _remain(documents: Documents, names: list[str], expected: set[str]) -> None:
+    """Wait until of these counters only the expected are left; others are counted meanwhile."""
+
+    async def only_those() -> bool:
+        await documents.increment("another", {"mails": 1}, kept_for=3600)
+        return set(await documents.counters(names)) == expected
+
+    await eventually(only_those, awaited=f"{expected} to be left of {names}", within=90)
+
+
 async def test_a_counter_that_is_set_holds_these_numbers_alone_and_keeps_its_tokens(
     documents: Documents,
 ) -> None:

@@ -1,11 +1,15 @@
 """The brake: mail loops end, people do not, and nobody else is held up."""
 
+import time
 from datetime import timedelta
+from pathlib import Path
 
 from services.notify.brake import Brake
 from services.notify.commands import list_letters
-from services.notify.rules import Kind, Wanted
+from services.notify.rules import WINDOWS, Kind, Wanted
 from shared import metrics
+from shared.adapters.sqlite_documents import SqliteDocuments
+from shared.adapters.sqlite_file import SqliteFile
 from shared.domain.cause import Cause
 from shared.domain.letters import LetterState
 from shared.domain.messages import Direction
@@ -73,13 +77,37 @@ async def test_letters_on_one_ticket_are_counted_too(stores: Stores, published: 
     reasons = [
         await brake.holds(
             f"let_{n}",
-            Wanted(Kind.ACKNOWLEDGEMENT, Contact(address=f"p{n}@x.org"), automatic=True),
+            Wanted(Kind.SLA_BREACHED, Contact(address=f"p{n}@x.org"), automatic=True),
             "tkt_1",
             NOW,
         )
         for n in range(6)
     ]
     assert reasons == [""] * 5 + ["brake: more than 5 automatic letters on this ticket in ten minutes"]
+
+
+async def test_every_counter_of_the_brake_is_forgotten_but_not_before_its_longest_window_is_over(
+    tmp_path: Path,
+) -> None:
+    to_lead = Wanted(Kind.SLA_BREACHED, Contact(address="lead@x.org"), automatic=True)
+    async with SqliteFile.open(tmp_path / "brake.sqlite") as file:
+        await Brake(SqliteDocuments(file), QUICK).holds("let_1", to_lead, "tkt_1", NOW)
+        counters = (await file.fetch("SELECT DISTINCT counter FROM sys_counters")).rows
+        kept = dict((await file.fetch("SELECT counter, at / 1000.0 FROM sys_expiries")).rows)
+
+    assert len(counters) == 2
+    assert set(kept) == {counter for (counter,) in counters}
+    assert min(kept.values()) > time.time() + max(WINDOWS.values())
+
+
+async def test_an_acknowledgement_is_counted_by_its_address_alone(stores: Stores) -> None:
+    brake = Brake(stores.documents, QUICK)
+    for number in range(5):
+        wanted = Wanted(Kind.ACKNOWLEDGEMENT, Contact(address=f"p{number}@x.org"), automatic=True)
+        await brake.holds(f"let_{number}", wanted, "tkt_1", NOW)
+
+    to_lead = Wanted(Kind.SLA_BREACHED, Contact(address="lead@x.org"), automatic=True)
+    assert await brake.holds("let_9", to_lead, "tkt_1", NOW) == ""
 
 
 async def test_a_letter_counts_once_for_the_brake_however_often_its_event_comes(stores: Stores) -> None:

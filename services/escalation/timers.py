@@ -5,6 +5,7 @@ that dies in between leaves a claim that runs out, and telling the ticket again 
 """
 
 import asyncio
+from datetime import datetime
 
 import structlog
 
@@ -62,16 +63,20 @@ class Timers:
         ticket = await self._stores.tickets.get(deadline.ticket_id)
         state = rules.verdict(deadline, ticket)
         if state is DeadlineState.BREACHED:
-            cause = Cause(f"escalation:{deadline.id}", "service:escalation", self._clock.now(), deadline.id)
+            cause = Cause(f"escalation:{deadline.id}", "service:escalation", self._now(deadline), deadline.id)
             await self._stores.tickets.change(
                 ticket.id,
                 lambda seen: seen.breach(deadline.target.value, deadline.due_at, deadline.policy, cause),
             )
-        deadline.state, deadline.fired_at, deadline.wake_at = state, self._clock.now(), None
+        deadline.state, deadline.fired_at, deadline.wake_at = state, self._now(deadline), None
         deadline.touch()
         try:
             await self._stores.deadlines.save(deadline, if_version=claimed)
         except Conflict:
             return
         metrics.TIMERS_FIRED.labels(deadline.target.value, state.value).inc()
-        metrics.TIMER_LATENESS.observe(max(0.0, (deadline.fired_at - deadline.due_at).total_seconds()))
+        metrics.TIMER_LATENESS.observe((deadline.fired_at - deadline.due_at).total_seconds())
+
+    def _now(self, deadline: Deadline) -> datetime:
+        """Not before it was due: that it was, is why it was claimed, whoever has set the clock back since."""
+        return max(self._clock.now(), deadline.due_at)

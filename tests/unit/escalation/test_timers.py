@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -185,6 +185,40 @@ async def test_a_deadline_of_a_ticket_that_is_gone_does_not_stop_the_others(
     await timers(ground).fire_due()
 
     assert (await states(ground, "tkt_2"))["first_response"] is DeadlineState.BREACHED
+
+
+class SetBack(FakeClock):
+    """Is set back by an hour as soon as somebody has asked it while it is armed."""
+
+    armed = False
+
+    def now(self) -> datetime:
+        asked = super().now()
+        if self.armed:
+            self.armed = False
+            self.jump(asked - timedelta(hours=1))
+        return asked
+
+
+async def test_an_outcome_is_never_before_its_due_time_though_the_clock_is_set_back_after_the_claim(
+    tmp_path: Path,
+) -> None:
+    clock = SetBack()
+    async with embedded(tmp_path, clock) as ground:
+        await opened(ground)
+        await ground.feed(handler(ground))
+        await clock.advance(8 * HOUR + 1)
+        clock.armed = True
+        assert await timers(ground).fire_due() == 1
+
+        (fired,) = [
+            deadline
+            for deadline in (await ground.platform.stores.deadlines.find({"ticket_id": "tkt_1"})).items
+            if deadline.state is DeadlineState.BREACHED
+        ]
+        (told,) = [event for event in await ground.events() if isinstance(event, SlaBreached)]
+        assert clock.now() < fired.due_at
+        assert (fired.fired_at, told.occurred_at) == (fired.due_at, fired.due_at)
 
 
 async def test_timers_run_until_they_are_told_to_stop(ground: Ground, clock: FakeClock) -> None:

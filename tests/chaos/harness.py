@@ -10,9 +10,10 @@ import asyncio
 import json
 import os
 import random
+import signal
 import string
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,12 +58,17 @@ class Trial:
         self,
         name: str,
         data: Path,
+        *,
+        another: Callable[[], Program],
         program: Program,
+        programs: AsyncExitStack,
         store: oracle.Store,
         offsets: KafkaOffsets | SqliteOffsets,
-        seed: str,
-        shares: Shares | None = None,
+        shares: Shares | None,
     ) -> None:
+        seed = seed_of()
+        self._another = another
+        self.programs = programs
         self.name = name
         self.data = data
         self.program = program
@@ -75,18 +81,18 @@ class Trial:
         self.memory: dict[str, list[tuple[float, float]]] = {}
         self.replies: list[str] = []
         self.former_deaths: list[Death] = []
-        self.another: Callable[[], Program] | None = None
-        self.programs = AsyncExitStack()
         self.outage = 0.0
         self._started = time.monotonic()
 
     async def reborn(self) -> None:
-        """Kill the one process of an embedded trial, and start it again on what it left."""
-        assert self.another is not None, "only an embedded trial is one process"
+        """Start it again on what it left; killed first if it runs still, with all its processes."""
+        self.former_deaths += self.killer.deaths()
         if self.program.process.returncode is None:
             await self.program.kill()
-        self.former_deaths.append(Death("run", ours=True))
-        self.program = await self.programs.enter_async_context(self.another())
+        if self.program.process.returncode == -signal.SIGKILL:
+            self.former_deaths.append(Death("run", ours=True))
+        self.program = await self.programs.enter_async_context(self._another())
+        self.killer = Killer(self.program, self.seed)
 
     async def deliver(self, count: int) -> None:
         """The next `count` mails, at once."""
@@ -127,12 +133,18 @@ class Trial:
 
         await eventually(done, awaited=f"{self.name} (seed {self.seed}) drained", within=within)
 
-    async def judge(self, *, deaths: int = 0, within: float = DRAINED_WITHIN) -> Evidence:
-        """Wait, look, and fail with everything that is wrong; returns what was seen."""
+    async def judge(
+        self, *, deaths: int = 0, within: float = DRAINED_WITHIN, without: Sequence[str] = ()
+    ) -> Evidence:
+        """Wait, look, and fail with everything that is wrong; returns what was seen.
+
+        `without` names invariants that the scenario breaks on purpose.
+        """
         unready = await self._unready()
         stuck = await self._stuck(within)
         run = await self._evidence(unready)
-        wrong = stuck + judged(run, deaths=deaths)
+        found = stuck + judged(run, deaths=deaths)
+        wrong = [one for one in found if one.partition(":")[0] not in without]
         self._report(run, wrong)
         assert not wrong, "\n".join([f"{self.name}, seed {self.seed}:", *wrong])
         return run
@@ -238,9 +250,23 @@ async def on_cluster(
     name: str, data: Path, *, replicas: int = 1, shares: Shares | None = None, **environment: str
 ) -> AsyncIterator[Trial]:
     """A trial on Kafka and MongoDB, each service a process."""
-    async with cluster(data, replicas, **environment) as running:
-        store = oracle.MongoStore(running.ready["mongo"])
-        trial = Trial(name, data, running, store, KafkaOffsets(running.ready["kafka"]), seed_of(), shares)
+
+    def another() -> Program:
+        return cluster(data, replicas, **environment)
+
+    async with AsyncExitStack() as programs:
+        running = await programs.enter_async_context(another())
+        store, offsets = oracle.MongoStore(running.ready["mongo"]), KafkaOffsets(running.ready["kafka"])
+        trial = Trial(
+            name,
+            data,
+            another=another,
+            program=running,
+            programs=programs,
+            store=store,
+            offsets=offsets,
+            shares=shares,
+        )
         async with _watched(trial):
             yield trial
 
@@ -257,13 +283,21 @@ async def on_embedded(
         chosen = {"OMBUD_LOG__FORMAT": "json", "OMBUD_LOG__LEVEL": "info", **environment}
         return embedded(data, data / "logs" / "run.log", **chosen)
 
-    async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(another())
-        trial = Trial(name, data, running, oracle.SqliteStore(file), SqliteOffsets(file), seed_of(), shares)
-        await stack.enter_async_context(_watched(trial))
-        trial.another = another
-        trial.programs = stack
-        yield trial
+    async with AsyncExitStack() as programs:
+        running = await programs.enter_async_context(another())
+        store, offsets = oracle.SqliteStore(file), SqliteOffsets(file)
+        trial = Trial(
+            name,
+            data,
+            another=another,
+            program=running,
+            programs=programs,
+            store=store,
+            offsets=offsets,
+            shares=shares,
+        )
+        async with _watched(trial):
+            yield trial
 
 
 @asynccontextmanager

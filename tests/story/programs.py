@@ -70,6 +70,10 @@ class Program:
         self.process.kill()
         await self.process.wait()
 
+    async def stop(self) -> None:
+        """SIGTERM, as an operator would, and wait for its end."""
+        await self._end(signal.SIGTERM)
+
     def pid_of(self, name: str) -> int:
         """The process id that `name` has now, after restarts."""
         pids = {one["name"]: one["pid"] for one in self.ready["processes"]}

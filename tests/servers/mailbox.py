@@ -1,13 +1,41 @@
-"""One test's own mailbox on the shared IMAP server."""
+"""One test's own mailbox on the shared IMAP server, and how the product is told of any."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from imapclient import IMAPClient
+from pydantic import SecretStr
 
 from services.sandbox.dovecot import Dovecot
+from shared.runtime.settings import MailboxSettings
 from tests.helpers import unique
+
+
+class Login(Protocol):
+    """Where a mailbox is, for IMAP without TLS, and how to log in."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+
+
+def settings_of(login: Login, **changed: object) -> MailboxSettings:
+    """The mailbox as the product's settings name it; `changed` are fields of other values."""
+    known = {
+        "address": login.user,
+        "host": login.host,
+        "port": login.port,
+        "tls": "none",
+        "username": login.user,
+        "password": SecretStr(login.password),
+    }
+    return MailboxSettings.model_validate(known | changed)
 
 
 @dataclass(frozen=True)

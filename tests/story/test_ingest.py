@@ -25,10 +25,10 @@ from shared.domain.messages import Message
 from shared.domain.ticket import Ticket
 from shared.runtime.consumer import Consumer
 from shared.runtime.service import Platform, Service
-from shared.runtime.settings import ConsumerSettings, MailboxSettings
+from shared.runtime.settings import ConsumerSettings
 from tests.helpers import eventually
 from tests.platforms import Ground, embedded
-from tests.servers.mailbox import ImapBox
+from tests.servers.mailbox import ImapBox, Login, settings_of
 
 pytestmark = pytest.mark.dovecot
 
@@ -54,17 +54,12 @@ def own_server(tmp_path: Path, dovecot_server: Dovecot) -> Iterator[ImapBox]:
 
 
 @asynccontextmanager
-async def ingesting(platform: Platform, box: ImapBox, password: str = "") -> AsyncIterator[Service]:
+async def ingesting(
+    platform: Platform, box: Login, password: str = "", own: IngestSettings = QUICK
+) -> AsyncIterator[Service]:
     """The service at work; stopped in good order at the end."""
-    mailbox = MailboxSettings(
-        address=SUPPORT,
-        host=box.host,
-        port=box.port,
-        tls="none",
-        username=box.user,
-        password=SecretStr(password or box.password),
-    )
-    settings = SimpleNamespace(ingest=QUICK, mailboxes={"support": mailbox})
+    mailbox = settings_of(box, address=SUPPORT, password=SecretStr(password or box.password))
+    settings = SimpleNamespace(ingest=own, mailboxes={"support": mailbox})
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         service = await build(platform, settings, stack)

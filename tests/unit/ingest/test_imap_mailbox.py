@@ -13,25 +13,12 @@ from services.ingest.imap_mailbox import ImapMailbox
 from services.ingest.ports import MailboxFailed
 from services.ingest.settings import IngestSettings
 from services.sandbox.dovecot import Dovecot
-from shared.runtime.settings import MailboxSettings
 from tests.helpers import free_port
-from tests.servers.mailbox import ImapBox
+from tests.servers.mailbox import ImapBox, settings_of
 from tests.unit.ingest.mails import mail
 
 pytestmark = pytest.mark.dovecot
 SETTINGS = IngestSettings(connect_seconds=2, answer_seconds=5)
-
-
-def settings_of(box: ImapBox, **changed: object) -> MailboxSettings:
-    known = {
-        "address": box.user,
-        "host": box.host,
-        "port": box.port,
-        "tls": "none",
-        "username": box.user,
-        "password": SecretStr(box.password),
-    }
-    return MailboxSettings.model_validate(known | changed)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tree in figures, to hold beside others: `python -m bench.tree`. It reads files and runs nothing of ours.
+"""The tree in figures, to hold beside others: `python -m bench.tree`. It reads files and runs none.
 
 Lines are counted as they stand, a function's from `def` to its last. A knot is a set of modules that import
 one another, imports inside functions and for types alone included.

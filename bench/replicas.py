@@ -46,11 +46,6 @@ class Replicas:
         self._running += more
         await asyncio.gather(*(asyncio.to_thread(process.start) for process, _ in more))
 
-    async def kill_newest(self) -> None:
-        """SIGKILL; it leaves without a word to its group."""
-        process, _ = self._running.pop()
-        await asyncio.to_thread(process.kill)
-
     async def ready(self) -> bool:
         """Whether all of them are: joined, and every server answers."""
         answers = await asyncio.gather(*(_is_ready(port) for _, port in self._running))

@@ -24,7 +24,7 @@ def show(bench: str, rows: list[Row]) -> None:
     print(f"== {bench}")
     for row in rows:
         figure = "-" if row.figure is None else _number(row.figure)
-        print(f"  {row.what:<58} {figure:>10} {row.unit:<8}{_beside(row)}")
+        print(f"  {row.what:<72} {figure:>10} {row.unit:<8}{_beside(row)}")
     print(flush=True)
 
 

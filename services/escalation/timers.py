@@ -16,6 +16,8 @@ from shared.domain.cause import Cause
 from shared.domain.deadlines import Deadline, DeadlineState
 from shared.domain.errors import Conflict, OmbudError, Unavailable
 from shared.ports.clock import Clock
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 from shared.runtime.outbox import wait_until
 from shared.stores.stores import Stores
 
@@ -60,6 +62,7 @@ class Timers:
 
     async def _fire(self, deadline: Deadline) -> None:
         claimed = deadline.version
+        await reach(Site.TIMER_CLAIMED)
         ticket = await self._stores.tickets.get(deadline.ticket_id)
         state = rules.verdict(deadline, ticket)
         if state is DeadlineState.BREACHED:
@@ -68,6 +71,7 @@ class Timers:
                 ticket.id,
                 lambda seen: seen.breach(deadline.target.value, deadline.due_at, deadline.policy, cause),
             )
+            await reach(Site.TIMER_TOLD)
         deadline.state, deadline.fired_at, deadline.wake_at = state, self._now(deadline), None
         deadline.touch()
         try:

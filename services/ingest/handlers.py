@@ -27,6 +27,8 @@ from shared.domain.mail_fetched import MailFetched
 from shared.domain.messages import Direction, Message
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Record
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 from shared.runtime.service import Platform
 
 RELEASED = "ce_released"
@@ -80,6 +82,7 @@ class Intake:
             became = _entry_of(fetched, Outcome.QUARANTINED, str(fault))
         else:
             became = await self._taken_in(fetched, mail)
+            await reach(Site.INTAKE_TICKET)
         await self._settle(became, entry)
 
     async def _entry(self, fetched: MailFetched) -> LedgerEntry | None:
@@ -134,6 +137,7 @@ class Intake:
         message = first or await self._stores.messages.add(new)
         if message is not new:
             decision = await self._finder.as_decided_before(decision, message.ticket_id)
+        await reach(Site.INTAKE_MESSAGE)
         await asyncio.gather(
             self._put_on_ticket(taken, message, decision),
             self._finder.remember(asked, message.ticket_id, known),

@@ -21,6 +21,8 @@ from services.ingest.publish import Outgoing, note_unfetched, outgoing, publish
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.ledger import Outcome
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 from shared.runtime.service import Platform
 
 BATCHES_LOOKED_AHEAD = 20
@@ -93,7 +95,9 @@ class Reading:
             await _ended(publishing)
 
     async def _published(self, mails: list[Outgoing], up_to: int, cursor: MailboxCursor) -> None:
+        await reach(Site.INGEST_FETCHED)
         await publish(self._platform, mails)
+        await reach(Site.INGEST_PUBLISHED)
         await cursor.move(up_to)
         metrics.MAIL_SEEN.labels(self._name).inc(len(mails))
         self._progress()

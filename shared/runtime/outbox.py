@@ -25,6 +25,8 @@ from shared.domain.errors import Unavailable
 from shared.domain.events import SOURCE
 from shared.ports.bus import Bus, Message
 from shared.ports.documents import Collection
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 
 WAITING_LIMIT = 10_000
 """Documents that may wait in memory for the bus; more is left to the sweep."""
@@ -136,7 +138,9 @@ class Relay:
     async def _publish(self, batch: Mapping[_Key, _Waiting]) -> None:
         fresh = [e for _, _, waiting in batch.values() for e in waiting if e.id not in self._published]
         try:
+            await reach(Site.OUTBOX_SAVED)
             await self._bus.publish([message_of(envelope) for envelope in fresh])
+            await reach(Site.OUTBOX_PUBLISHED)
         except Exception as fault:  # noqa: BLE001 (whatever it was, the outboxes keep the events)
             log.warning("outbox.publish_failed", events=len(fresh), fault=type(fault).__name__)
             return

@@ -22,6 +22,7 @@ import uvicorn
 
 from shared import metrics
 from shared.domain.errors import OmbudError, Refused, Unavailable
+from shared.runtime import failpoints
 from shared.runtime.consumer import Consumer
 from shared.runtime.health import Health
 from shared.runtime.outbox import wait_until
@@ -56,6 +57,7 @@ async def run_process(
 
     `announce` is called once, when every part runs and is ready.
     """
+    failpoints.arm(settings.failpoints)
     async with AsyncExitStack() as stack:
         wired = await open_platform(settings, stack, name)
         services = [await build(wired.platform, settings, stack) for build in builds.values()]

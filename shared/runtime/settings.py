@@ -15,7 +15,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -25,6 +33,7 @@ from pydantic_settings import (
 )
 
 from shared.domain.errors import Refused
+from shared.runtime import failpoint_plan
 
 _BROKER = re.compile(r"(\w+://)?([^\s,:\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?")
 
@@ -111,6 +120,9 @@ class ConsumerSettings(Section):
 
     concurrency: int = Field(default=256, ge=1, description="events in flight a consumer")
     attempts: int = Field(default=8, ge=1, description="tries of one event before it goes to the dead topic")
+    handler_seconds: float = Field(
+        default=120.0, gt=0, description="an event's handling is broken off after this, and tried again"
+    )
     first_pause: float = Field(
         default=0.2, gt=0, description="seconds before the second try, doubled each time"
     )
@@ -133,6 +145,12 @@ class Settings(BaseSettings):
         env_prefix="OMBUD_", env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
+    environment: Literal["production", "test"] = Field(
+        default="production", description="test: failpoints may be set"
+    )
+    failpoints: str = Field(
+        default="", description="where to die, fail or wait; for tests, see shared/runtime/failpoint_plan.py"
+    )
     data: Path = Field(default=Path("data"), description="where the embedded adapters keep their state")
     instance: str = Field(
         default="", description="this process's name, the same at each start; empty: from the host"
@@ -147,6 +165,17 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     consumer: ConsumerSettings = ConsumerSettings()
+
+    @field_validator("failpoints")
+    @classmethod
+    def _only_in_tests(cls, value: str, others: ValidationInfo) -> str:
+        try:
+            failpoint_plan.parsed(value)
+        except Refused as fault:
+            raise ValueError(str(fault)) from fault
+        if value.strip() and others.data.get("environment") != "test":
+            raise ValueError("it is for tests alone: unset it, or set OMBUD_ENVIRONMENT=test")
+        return value
 
     @classmethod
     def settings_customise_sources(

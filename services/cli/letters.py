@@ -15,7 +15,9 @@ app = typer.Typer(help="Letters: list, show, retry.", no_args_is_help=True)
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option(help="queued, sending, sent or failed.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="queued, sending (the relay may have it), sent or failed.")
+    ] = None,
     ticket: Annotated[str | None, typer.Option(help="Of this ticket alone.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,

@@ -1,9 +1,9 @@
 """Delivery: every letter that is due goes to the relay, by one process at a time.
 
 A new letter is handed over in memory and leased to this process by its `wake_at`; letters of dead processes,
-postponed ones and those that found no room here are claimed when they are due. Just before its content goes
-out a letter is saved as `sending`, by version: whoever lost it in the meantime gets `Conflict` and sends
-nothing. That save also moves `wake_at` behind the time that the relay may take to answer.
+postponed ones and those that found no room here are claimed when they are due. When the relay has all of a
+letter but its end, it is saved as `sending`, by version: whoever lost it in the meantime gets `Conflict` and
+hangs up, so the relay delivers nothing. That save also moves `wake_at` behind the relay's time to answer.
 
 On failure:
 - the relay cannot be reached: no letter is blamed. All wait, nothing is claimed, `ping` says so; the relay is
@@ -21,12 +21,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from services.notify import mime, outcome
+from services.notify.holds import Holds
 from services.notify.ports import Answer, Gate, Mailer, Verdict
 from services.notify.settings import NotifySettings
 from shared import metrics
 from shared.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from shared.domain.letters import Letter, LetterState
 from shared.ports.clock import Clock
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 from shared.runtime.outbox import wait_until
 from shared.stores.store import PublishingStore
 
@@ -36,9 +39,6 @@ WORKERS_PER_CONNECTION = 4
 
 STORE_PAUSE = 0.5
 """Seconds before a save that the store did not answer is tried again."""
-
-ANSWER_MARGIN = 60.0
-"""Seconds that a letter stays this process's after the relay's time to answer is over."""
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ class Deliverer:
         self._clock = clock
         self._settings = settings
         self._secret = secret
+        self._holds = Holds(letters, clock, settings.lease_seconds)
         self._queue: asyncio.Queue[Letter | None] = asyncio.Queue()
         self._taking = False
         self._relay_down = False
@@ -81,6 +82,7 @@ class Deliverer:
         self._taking = True
         try:
             async with asyncio.TaskGroup() as group:
+                holding = group.create_task(self._holds.keep())
                 count = self._settings.connections * WORKERS_PER_CONNECTION
                 workers = [group.create_task(self._work(stop)) for _ in range(count)]
                 await self._feed(stop)
@@ -88,8 +90,8 @@ class Deliverer:
                 for _ in workers:
                     self._queue.put_nowait(None)
                 _, late = await asyncio.wait(workers, timeout=self._settings.stop_seconds)
-                for worker in late:
-                    worker.cancel()
+                for ending in (*late, holding):
+                    ending.cancel()
         finally:
             self._taking = False
 
@@ -157,19 +159,27 @@ class Deliverer:
         except Invalid as fault:
             await self._settle(letter, Answer(Verdict.NEVER, text=str(fault)))
             return
-        answer = await self._mailer.send(mail, self._gate(letter))
+        if not await self._holds.take(letter):
+            log.info("letter.left_to_its_lease", letter=letter.id)
+            return
+        try:
+            answer = await self._mailer.send(mail, self._gate(letter))
+        finally:
+            await self._holds.let_go(letter)
         if answer.verdict is not Verdict.WITHHELD:
+            await reach(Site.LETTER_ANSWERED)
             await self._settle(letter, answer)
 
     def _gate(self, letter: Letter) -> Gate:
         """Save the letter as being sent; no, when it is another's, nobody can tell, or we are stopping."""
 
         async def may_send() -> bool:
+            await self._holds.let_go(letter)
             if not self._taking:
                 await self._release(letter)
                 return False
-            held_for = timedelta(seconds=self._settings.accept_seconds + ANSWER_MARGIN)
-            until, read = self._clock.now() + held_for, letter.version
+            patience = timedelta(seconds=self._settings.accept_seconds + self._settings.margin_seconds)
+            until, read = self._clock.now() + patience, letter.version
             letter.start_sending()
             letter.wake_at = until
             try:
@@ -181,6 +191,7 @@ class Deliverer:
                 log.warning("letter.withheld", letter=letter.id, reason=str(away))
                 await self._set_aside(letter, Answer(Verdict.LATER, text="the store did not answer"))
                 return False
+            await reach(Site.LETTER_SENDING)
             return True
 
         return may_send

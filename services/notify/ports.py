@@ -36,7 +36,7 @@ class Answer:
 
 
 Gate = Callable[[], Awaitable[bool]]
-"""Asked once, when the recipient has been accepted: whether the content may be sent now."""
+"""Asked once, when the relay has all of the mail but the end of its content: whether it may have that now."""
 
 
 class Mailer(Protocol):
@@ -46,12 +46,13 @@ class Mailer(Protocol):
         """Try once and say what became of it.
 
         TAKEN: the relay answered for it. LATER: it certainly was not taken, and may be later. NEVER: it was
-        refused for good. UNCERTAIN: its content was begun and no answer came, so the relay may have it.
-        WITHHELD: the gate said no; nothing of the content was sent.
+        refused for good. UNCERTAIN: its end was sent and no answer came, so the relay may have it. WITHHELD:
+        the gate said no, and the relay was not given the end, without which it must not deliver anything
+        (RFC 5321 §4.1.1.4).
 
-        The gate is called at most once, and no byte of the content goes out before it said yes. Raises
-        `Unavailable` when the relay cannot be reached at all: that is no fault of this mail. What the gate
-        raises is passed on.
+        The gate is called at most once, and the end of the content does not go out before it said yes:
+        whoever dies in the gate or before has sent nothing. Raises `Unavailable` when the relay cannot be
+        reached at all: that is no fault of this mail. What the gate raises is passed on.
         """
         ...
 

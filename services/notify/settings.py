@@ -49,11 +49,18 @@ class NotifySettings(Section):
     queue: int = Field(default=1_000, ge=1, description="letters in memory, waiting for a connection")
     poll_seconds: float = Field(default=1.0, gt=0, description="between looks for letters that are due")
     lease_seconds: float = Field(
-        default=15.0, gt=0, description="a letter not begun for so long is another process's"
+        default=15.0,
+        gt=0,
+        description="a letter that its process neither sends nor renews for so long is free",
     )
     connect_seconds: float = Field(default=20.0, gt=0, description="to connect, encrypt and log in")
     answer_seconds: float = Field(default=60.0, gt=0, description="for the relay's answer to a command")
     accept_seconds: float = Field(
         default=600.0, gt=0, description="for the relay to take a mail's content (RFC 5321 §4.5.3.2.6)"
+    )
+    margin_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="so long after accept_seconds the sender of a letter counts as dead if it says nothing",
     )
     stop_seconds: float = Field(default=15.0, gt=0, description="to finish what is being sent when stopping")

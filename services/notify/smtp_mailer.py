@@ -2,21 +2,25 @@
 
 On failure: a reply of 4yz is LATER, 5yz NEVER (RFC 5321 §4.2.1), but for those that ask us to log in or to
 encrypt (RFC 4954 §6), which no letter can help: `Unavailable`. A connection that ends, or an answer that
-stays away, is LATER until the content was begun and UNCERTAIN from then on; a kept connection that turns out
-dead at its first command is replaced and the mail tried on another. Each kind of library error is told apart
-here and in `smtp_pool.py` alone.
+stays away, is LATER until the end of the content was sent and UNCERTAIN from then on; a kept connection that
+turns out dead at its first command is replaced and the mail tried on another. Each kind of library error is
+told apart here and in `smtp_pool.py` alone.
 """
 
 import asyncio
 import ssl
 from collections.abc import Coroutine
+from typing import Any
 
-from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
+from aiosmtplib import SMTPException, SMTPResponseException
 
+from services.notify import smtp_content
 from services.notify.ports import Answer, Gate, Mail, Verdict
 from services.notify.settings import NotifySettings
 from services.notify.smtp_pool import Line, SmtpPool
 from shared.domain.errors import Unavailable
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach_beside
 from shared.runtime.settings import SmtpSettings
 
 CLOSING = 421
@@ -41,9 +45,9 @@ class SmtpMailer:
                 refusal = await self._begin(line, mail)
                 if line.broken and not line.fresh:
                     continue
-                refusal = refusal or await self._name(line, mail)
+                refusal = refusal or await self._name(line, mail) or await self._content(line, mail)
                 if refusal is None:
-                    return await self._content(line, mail, gate)
+                    return await self._end(line, gate)
                 await _clear(line)
                 return refusal
 
@@ -73,10 +77,16 @@ class SmtpMailer:
         encoding = "utf-8" if mail.utf8 else "ascii"
         return await self._asked(line, line.smtp.rcpt(mail.recipient, encoding=encoding))
 
-    async def _asked(self, line: Line, command: Coroutine[None, None, SMTPResponse]) -> Answer | None:
+    async def _content(self, line: Line, mail: Mail) -> Answer | None:
+        begun = smtp_content.begin(line.smtp, mail.content)
+        return await self._asked(line, begun, self._settings.accept_seconds)
+
+    async def _asked(
+        self, line: Line, command: Coroutine[Any, Any, object], seconds: float | None = None
+    ) -> Answer | None:
         """None when the relay agrees, else what speaks against it. Raises `Unavailable`."""
         try:
-            async with asyncio.timeout(self._settings.answer_seconds):
+            async with asyncio.timeout(seconds or self._settings.answer_seconds):
                 await command
         except SMTPResponseException as refusal:
             if refusal.code in WANTS_LOGIN:
@@ -90,13 +100,17 @@ class SmtpMailer:
             return Answer(Verdict.LATER, text=_told(fault))
         return None
 
-    async def _content(self, line: Line, mail: Mail, gate: Gate) -> Answer:
+    async def _end(self, line: Line, gate: Gate) -> Answer:
+        """Ask the gate, then let the relay have the mail."""
         if not await gate():
-            await _clear(line)
+            line.broken = True  # to hang up is the only way out of a content that was begun
             return Answer(Verdict.WITHHELD)
+        if not line.smtp.is_connected:
+            return Answer(Verdict.LATER, text="the relay hung up before the end of the content")
+        patience = self._settings.accept_seconds
         try:
-            async with asyncio.timeout(self._settings.accept_seconds):
-                taken = await line.smtp.data(mail.content, timeout=self._settings.accept_seconds)
+            async with asyncio.timeout(patience):
+                taken = await reach_beside(Site.LETTER_ENDED, smtp_content.end(line.smtp, patience))
         except SMTPResponseException as refusal:
             answer = _refused(line, refusal, otherwise=Verdict.UNCERTAIN)
             await _clear(line)

@@ -6,7 +6,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from services.notify.ports import Mail
-from tests.helpers import free_port
+from tests.helpers import eventually, free_port
 
 CONTENT = b"Subject: hello\r\n\r\n.a dot\r\nFrom the start\r\n"
 
@@ -107,3 +107,66 @@ class Crowded:
             writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 OK\r\n")
             if verb == b"QUIT":
                 return
+
+
+class ByLine:
+    """A relay that takes a mail's content line by line, as it is on the wire, and does what its test wants.
+
+    `lines`: what came after 354, the dots still doubled. `data` answers the command DATA. After `after` lines
+    of the content it hangs up. `lost` is set when the client is gone in the middle of a content.
+    """
+
+    def __init__(self, data: bytes = b"354 go on", after: int | None = None) -> None:
+        self.lines: list[bytes] = []
+        self.lost = asyncio.Event()
+        self.taken = 0
+        self.address = ("127.0.0.1", 0)
+        self._inside = 0
+        self._data = data
+        self._after = after
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> "ByLine":
+        self._server = await asyncio.start_server(self._serve, *self.address, limit=2**20)
+        self.address = self._server.sockets[0].getsockname()[:2]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+        await eventually(lambda: self._inside == 0)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._inside += 1
+        try:
+            writer.write(b"220 by line\r\n")
+            while line := await reader.readline():
+                verb = line[:4].upper().strip()
+                if verb == b"DATA":
+                    writer.write(self._data + b"\r\n")
+                    if self._data.startswith(b"354") and not await self._content(reader, writer):
+                        return
+                else:
+                    writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 OK\r\n")
+        finally:
+            self._inside -= 1
+            writer.close()
+
+    async def _content(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether it came to its end."""
+        while True:
+            if len(self.lines) == self._after:
+                writer.write_eof()
+                await reader.read(-1)
+                self.lost.set()
+                return False
+            line = await reader.readline()
+            if not line:
+                self.lost.set()
+                return False
+            if line == b".\r\n":
+                self.taken += 1
+                writer.write(b"250 OK\r\n")
+                return True
+            self.lines.append(line)

@@ -69,7 +69,7 @@ async def test_after_any_refusal_the_next_mail_goes_through(answers: Answers) ->
         assert taken.recipients == ("second@customer.example",)
 
 
-async def test_nothing_of_the_content_goes_out_when_the_gate_stays_shut() -> None:
+async def test_a_gate_that_stays_shut_costs_the_connection_and_no_other_mail() -> None:
     async with ScriptedSmtp() as relay, mailer_to(relay.address) as mailer:
         answer = await mailer.send(mail("first@customer.example"), Gate(opens=False))
         assert answer.verdict is Verdict.WITHHELD
@@ -77,7 +77,7 @@ async def test_nothing_of_the_content_goes_out_when_the_gate_stays_shut() -> Non
 
         await mailer.send(mail("second@customer.example"), Gate())
         assert [taken.recipients for taken in relay.received] == [("second@customer.example",)]
-        assert relay.connections == 1
+        assert relay.connections == 2
 
 
 async def test_what_the_gate_raises_is_passed_on_and_the_connection_is_not_used_again() -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.notify.delivery import ANSWER_MARGIN
 from services.notify.settings import NotifySettings, RetrySettings
 from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
@@ -52,7 +51,7 @@ async def killed_while_sending(stores: Stores, own: Letter) -> ScriptedSmtp:
 
 
 def after_the_lease(settings: NotifySettings = SLOW_ANSWER) -> FakeClock:
-    held = settings.accept_seconds + ANSWER_MARGIN
+    held = settings.accept_seconds + settings.margin_seconds
     return FakeClock(datetime.now(UTC) + timedelta(seconds=held + 1))
 
 

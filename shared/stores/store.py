@@ -1,5 +1,7 @@
 """What every store does, written once over the documents port."""
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -9,8 +11,12 @@ from shared.ports.documents import BY_ID, Collection, Documents, Filter, Order, 
 
 D = TypeVar("D", bound=Document)
 
-CONFLICT_TRIES = 20
-"""How often a change is decided anew when others save first; a hot ticket has a handful of writers."""
+CONFLICT_TRIES = 100
+"""How often a change is decided anew when others save first. Each of these times one of them got through, so
+a hundred writers who come at once all do."""
+
+CONFLICT_PAUSE = 0.02
+"""Seconds at most between two tries; at first a sixteenth of it. Spread, so that writers fall out of step."""
 
 
 class Store(Generic[D]):
@@ -48,7 +54,7 @@ class Store(Generic[D]):
         Nothing is written when `decide` left the version as it was. Returns the document as it is now.
         Raises `NotFound`, what `decide` raises, and `Conflict` after `CONFLICT_TRIES` tries.
         """
-        for _ in range(CONFLICT_TRIES):
+        for tried in range(CONFLICT_TRIES):
             document = await self.collection.get(doc_id)
             read = document.version
             decide(document)
@@ -57,6 +63,8 @@ class Store(Generic[D]):
             try:
                 await self.save(document, if_version=read)
             except Conflict:
+                longest = CONFLICT_PAUSE / 16 * 2 ** min(tried, 4)
+                await asyncio.sleep(longest * random.random())  # noqa: S311 (nobody gains by guessing it)
                 continue
             return document
         raise Conflict(f"{self.spec.name} {doc_id}: others saved first {CONFLICT_TRIES} times in a row")

@@ -54,6 +54,7 @@ LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
 """Bytes of BSON that one document may have: the server's limit, less room for the fields an update adds."""
 
 _DUPLICATE_KEY = 11000
+_INDEX_NOT_FOUND = 27
 _INDEX_DIFFERS = frozenset({67, 85, 86})  # CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict
 _INPUT_AT_FAULT = frozenset(
     {9, 10334, 14, 17280, 17419, 17420}
@@ -158,6 +159,16 @@ def patient(seconds: float) -> Iterator[None]:
     """
     with pymongo.timeout(seconds):
         yield
+
+
+@contextmanager
+def suppress_missing_index() -> Iterator[None]:
+    """Dropping an index that another process has just dropped is no error."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise
 
 
 def ours(error: Exception) -> OmbudError:

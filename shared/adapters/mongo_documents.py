@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from shared.adapters.mongo import Mongo, calling, patient
+from shared.adapters.mongo import Mongo, calling, patient, suppress_missing_index
 from shared.adapters.mongo_collection import MongoCollection
 from shared.adapters.mongo_counters import Addition, MongoCounters
-from shared.adapters.mongo_shape import index_models
+from shared.adapters.mongo_shape import index_models, retired_names
 from shared.domain.documents import Document
 from shared.domain.errors import Duplicate, Refused
 from shared.ports.documents import Collection, Spec
@@ -53,8 +53,16 @@ class MongoDocuments:
         try:
             with calling("prepare"), patient(INDEX_SECONDS):
                 await self._mongo.collection(spec.name).create_indexes(index_models(spec))
+                await self._drop_retired(spec)
         except Duplicate as error:
             raise Refused(f"documents of {spec.name} break a unique index: {error}") from error
+
+    async def _drop_retired(self, spec: Spec[Any]) -> None:
+        stored = self._mongo.collection(spec.name)
+        retired = set(retired_names(spec)) & set(await stored.index_information() if spec.retired else ())
+        for name in sorted(retired):
+            with suppress_missing_index():
+                await stored.drop_index(name)
 
     async def increment(
         self,

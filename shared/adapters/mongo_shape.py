@@ -9,6 +9,7 @@ model declares are kept as they are. Names that start with `_` are ours and neve
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -56,6 +57,13 @@ def document_of(model: type[D], stored: Mapping[str, Any]) -> D:
         raise Unreadable(
             f"{model.__name__} {stored['_id']} does not fit its model: {', '.join(places)}"
         ) from None
+
+
+def retired_names(spec: Spec[Any]) -> list[str]:
+    """The names of the indexes that are to be dropped; one that is declared still is not among them."""
+    needed = {model.document["name"] for model in index_models(spec)}
+    once = index_models(replace(spec, indexes=spec.retired))
+    return [model.document["name"] for model in once if model.document["name"] not in needed]
 
 
 def index_models(spec: Spec[Any]) -> list[IndexModel]:

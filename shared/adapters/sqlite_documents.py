@@ -2,7 +2,7 @@
 
 Collections are made by `prepare`, in one transaction: a process that is killed in it leaves nothing half
 done, and two processes that prepare at once do it one after the other. An index that is no longer declared
-stays.
+stays, unless it is named as retired.
 
 On failure: see `sqlite_file.py`. `Refused` when a unique index cannot be made because a value stands there
 twice.
@@ -88,7 +88,7 @@ def _make_one(connection: sqlite3.Connection, table: Table) -> None:
     for column, statement in table.computed():
         if column not in known:
             connection.execute(statement)
-    for statement in table.indexes():
+    for statement in (*table.indexes(), *table.retired()):
         connection.execute(statement)
     for name, statements in table.sides():
         if not _exists(connection, name):

@@ -17,7 +17,7 @@ them; and a column or an index that is added later holds the documents that were
 import re
 import types
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as AnyCollection
 from typing import Any, Union, get_args, get_origin
 
@@ -32,7 +32,8 @@ class Table:
     """The names and the SQL of one collection. Raises `ValueError` for a Spec that cannot be kept."""
 
     def __init__(self, spec: Spec[Any]) -> None:
-        for name in (spec.name, *spec.declared(), *spec.text):
+        retired = (name for index in spec.retired for name in index.fields)
+        for name in (spec.name, *spec.declared(), *spec.text, *retired):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a collection or a declared field")
         self.name = spec.name
@@ -42,6 +43,7 @@ class Table:
             f"{spec.name}__words_{zlib.crc32(' '.join(spec.text).encode()):08x}" if spec.text else None
         )
         self._indexes = spec.indexes
+        self._retired = spec.retired
         self._text = spec.text
         for index in spec.indexes:
             if index.unique and len(index.fields) > 1 and self.lists & set(index.fields):
@@ -79,10 +81,20 @@ class Table:
 
     def indexes(self) -> Iterator[str]:
         """The statements that make the indexes over columns where they are missing."""
-        for index in self._indexes:
-            fields = tuple(field for field in index.fields if field not in self.lists)
-            if fields and fields != ("id",):
-                yield self._index(Index(fields, index.unique))
+        for index in self._of_columns(self._indexes):
+            label = self._label(index)
+            # The id behind them gives an order by the last field its second key; `unique` must do without.
+            fields = index.fields if index.unique or "id" in index.fields else (*index.fields, "id")
+            columns = ", ".join(self.column(field) for field in fields)
+            kind = "UNIQUE INDEX" if index.unique else "INDEX"
+            yield f"CREATE {kind} IF NOT EXISTS {label} ON {self.name} ({columns})"
+
+    def retired(self) -> Iterator[str]:
+        """The statements that drop the indexes that nothing asks any more, where they are."""
+        needed = {self._label(index) for index in self._of_columns(self._indexes)}
+        for index in self._of_columns(self._retired):
+            if self._label(index) not in needed:
+                yield f"DROP INDEX IF EXISTS {self._label(index)}"
 
     def sides(self) -> Iterator[tuple[str, list[str]]]:
         """For each table kept by triggers: its name, and the statements that make and fill it."""
@@ -91,13 +103,15 @@ class Table:
         if self.words is not None:
             yield self.words, list(self._words_table(self.words))
 
-    def _index(self, index: Index) -> str:
-        label = "__".join((self.name, "unique" if index.unique else "by", *index.fields))
-        # The id behind them gives an order by the last field its second key; `unique` must do without.
-        fields = index.fields if index.unique or "id" in index.fields else (*index.fields, "id")
-        columns = ", ".join(self.column(field) for field in fields)
-        kind = "UNIQUE INDEX" if index.unique else "INDEX"
-        return f"CREATE {kind} IF NOT EXISTS {label} ON {self.name} ({columns})"
+    def _of_columns(self, indexes: Iterable[Index]) -> Iterator[Index]:
+        """The indexes without the list fields, whose values lie in tables of their own."""
+        for index in indexes:
+            fields = tuple(field for field in index.fields if field not in self.lists)
+            if fields and fields != ("id",):
+                yield Index(fields, index.unique)
+
+    def _label(self, index: Index) -> str:
+        return "__".join((self.name, "unique" if index.unique else "by", *index.fields))
 
     def _side_table(self, field: str) -> Iterator[str]:
         side, path = self.side(field), f"'$.{field}'"

@@ -52,6 +52,7 @@ class Spec(Generic[D]):
     `indexes`: a filter or an order on a field that none of them names raises `UndeclaredFilter`.
     `text`: the string fields that `search` looks into.
     `claimable`: the model is a `Sleeper`, and `claim` may be called.
+    `retired`: indexes that a version before declared and nothing asks any more; `prepare` drops them.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Spec(Generic[D]):
     indexes: tuple[Index, ...] = ()
     text: tuple[str, ...] = ()
     claimable: bool = False
+    retired: tuple[Index, ...] = ()
 
     def declared(self) -> frozenset[str]:
         """Every field that a filter or an order may name."""
@@ -170,7 +172,10 @@ class Documents(Protocol):
         ...
 
     async def prepare(self, specs: Sequence[Spec[Any]]) -> None:
-        """Make collections and indexes where they are missing; may be called by many processes at once."""
+        """Make collections and indexes where they are missing, and drop those that are retired.
+
+        May be called by many processes at once. No other index is touched, whoever made it.
+        """
         ...
 
     async def increment(

@@ -92,9 +92,9 @@ LEDGER = Spec(
     indexes=(
         Index(("outcome", "at")),
         Index(("message_id",)),
-        Index(("ticket_id",)),
-        Index(("mailbox", "uidvalidity", "uid")),
+        Index(("mailbox",)),
     ),
+    retired=(Index(("ticket_id",)), Index(("mailbox", "uidvalidity", "uid"))),
 )
 LETTERS = Spec(
     "letters",

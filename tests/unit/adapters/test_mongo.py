@@ -1,6 +1,7 @@
 """What is MongoDB's own: errors, what BSON cannot hold, the indexes that queries use."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from pymongo.errors import (
@@ -185,6 +186,19 @@ async def test_documents_that_break_a_new_unique_index_are_refused(
 
     with pytest.raises(Refused, match="unique"):
         await documents.prepare([Spec("tasks", Task, indexes=(Index(("number",), unique=True),))])
+
+
+async def test_an_index_that_is_retired_is_dropped_and_no_other(
+    documents: MongoDocuments, database: Database
+) -> None:
+    database.tasks.create_index("of_the_operator")
+    before = set(database.tasks.index_information())
+    retired = (Index(("owner",)), Index(("number",)), Index(("never", "made")))
+    fewer = replace(TASKS, indexes=tuple(one for one in TASKS.indexes if one != retired[0]), retired=retired)
+
+    await asyncio.gather(documents.prepare([fewer]), documents.prepare([fewer]))
+
+    assert before - set(database.tasks.index_information()) == {"owner_1__id_1"}
 
 
 def test_a_unique_field_of_a_kind_without_a_lowest_value_is_refused() -> None:

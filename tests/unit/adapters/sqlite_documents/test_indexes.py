@@ -1,6 +1,7 @@
 """Tables and indexes of the embedded file: made when they are missing, kept in step, and used."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,22 @@ async def test_preparing_twice_changes_nothing_and_two_may_do_it_at_once(file: S
     await SqliteDocuments(file).prepare([PARCELS])
 
     assert (await file.fetch("SELECT sql FROM sqlite_schema ORDER BY name")).rows == before
+
+
+async def test_an_index_that_is_retired_is_dropped_and_no_other(file: SqliteFile) -> None:
+    documents = SqliteDocuments(file)
+    old = Spec("parcels", Parcel, indexes=(Index(("weight",)), Index(("label",)), Index(("weight", "tags"))))
+    await documents.prepare([old])
+    await file.execute("CREATE INDEX of_the_operator ON parcels (version)")
+
+    async def there() -> set[str]:
+        found = await file.fetch("SELECT name FROM sqlite_schema WHERE type = 'index'")
+        return {name for (name,) in found.rows}
+
+    before = await there()
+    await documents.prepare([replace(old, indexes=old.indexes[:1], retired=old.indexes[1:])])
+
+    assert before - await there() == {"parcels__by__label"}
 
 
 async def test_a_unique_index_over_values_that_stand_twice_is_refused(file: SqliteFile) -> None:

@@ -74,7 +74,7 @@ EVENT_RETRIES = _counter(
     "ombud_event_retries_total",
     ["topic", "group", "reason"],
     "Tries of an event that failed and will be made again, by error code.",
-    "A dependency is ill (unavailable) or writers collide (conflict).",
+    "A dependency is ill (unavailable), writers collide (conflict), or handlers hang (took_too_long).",
 )
 EVENTS_DEAD = _counter(
     "ombud_events_dead_total",

@@ -3,6 +3,7 @@
     OmbudError
     ├── Temporary            try again later, with back-off
     │   ├── Conflict         somebody saved first: read again, decide again
+    │   ├── TookTooLong      what was begun did not end in its time, and was broken off
     │   └── Unavailable      a dependency is down: wait for it; the event is not at fault
     ├── Permanent            trying again cannot help: set aside with the reason
     │   ├── Duplicate        a document with this id (or unique field) is there already
@@ -35,6 +36,12 @@ class Conflict(Temporary):
     """Somebody saved this document first: read it again and decide again."""
 
     code = "conflict"
+
+
+class TookTooLong(Temporary):
+    """It did not end in the time that it is given, and was broken off."""
+
+    code = "took_too_long"
 
 
 class Unavailable(Temporary):

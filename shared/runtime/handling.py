@@ -6,6 +6,8 @@ Promises:
 - `Permanent`: set aside at once. Anything else is a fault of ours that may pass: `UNEXPECTED_ATTEMPTS` tries.
 - Set aside means published on the dead topic; until that has succeeded, which is tried for ever, the record
   is not done. When too large a share would be set aside, none is any more: `halted` says why.
+- A handler that has not ended after `handler_seconds` is broken off, which counts as `Temporary`: what hangs
+  holds up its key, and what is committed, for `attempts` times as long and no longer.
 - Whoever is cancelled leaves its record undone; a handler that was cancelled from within has but failed.
 """
 
@@ -15,7 +17,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from shared.domain.errors import Permanent, Temporary, Unavailable
+from shared.domain.errors import Permanent, Temporary, TookTooLong, Unavailable
 from shared.metrics import EVENT_AGE, EVENT_RETRIES, EVENT_SECONDS, EVENTS_DEAD, EVENTS_PROCESSED
 from shared.ports.bus import Bus, Record
 from shared.ports.clock import Clock
@@ -47,6 +49,7 @@ class Handling:
         self._bus = bus
         self._clock = clock
         self._attempts = settings.attempts
+        self._handler_seconds = settings.handler_seconds
         self._backoff = Backoff(settings.first_pause, settings.longest_pause)
         self._outages = outages
         self._dead_share = DeadShare(settings.dead_share, settings.dead_window)
@@ -79,14 +82,18 @@ class Handling:
         return True
 
     async def _try(self, record: Record) -> BaseException | None:
+        limit = asyncio.timeout(self._handler_seconds)
         try:
-            await self._handle(record)
+            async with limit:
+                await self._handle(record)
         except asyncio.CancelledError as fault:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             return fault  # nobody cancelled us: something that the handler awaited was
         except Exception as fault:  # noqa: BLE001  # whatever a handler raises is judged, none ends the consumer
+            if limit.expired():
+                return TookTooLong(f"the handler had not ended after {self._handler_seconds:g} s")
             return fault
         return None
 

@@ -54,6 +54,54 @@ async def test_a_temporary_error_is_tried_again_while_other_keys_go_on_and_its_o
     assert await dead_of(bus, station.topic) == []
 
 
+class Hanging:
+    """Hangs with the records of one key for its first `times` tries."""
+
+    def __init__(self, key: str, times: int) -> None:
+        self.begun = self.broken_off = 0
+        self.done: list[Record] = []
+        self._key = key
+        self._times = times
+
+    async def __call__(self, record: Record) -> None:
+        if record.key == self._key:
+            self.begun += 1
+            if self.begun <= self._times:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.broken_off += 1
+        self.done.append(record)
+
+
+async def test_a_handler_that_hangs_is_broken_off_and_tried_again(
+    station: Station, bus: Bus, start: Starter
+) -> None:
+    await bus.publish([Message(station.topic, "stuck", b"0"), Message(station.topic, "stuck", b"1")])
+    hanging = Hanging("stuck", times=2)
+
+    start(bus, hanging, handler_seconds=0.5)
+    await eventually(lambda: len(hanging.done) == 2)
+
+    assert hanging.broken_off == 2
+    assert [record.value for record in hanging.done] == [b"0", b"1"]
+    assert EVENT_RETRIES.labels(station.topic, station.group, "took_too_long")._value.get() == 2
+
+
+async def test_a_handler_that_hangs_at_every_try_is_set_aside_and_its_key_goes_on(
+    station: Station, bus: Bus, start: Starter
+) -> None:
+    await bus.publish([Message(station.topic, "stuck", b"0"), Message(station.topic, "stuck", b"1")])
+    hanging = Hanging("stuck", times=3)
+
+    start(bus, hanging, handler_seconds=0.5, attempts=3)
+    await eventually(lambda: len(hanging.done) == 1)
+    (dead,) = await dead_of(bus, station.topic)
+
+    assert [record.value for record in hanging.done] == [b"1"]
+    assert (dead.attempts, dead.reason) == (3, "took_too_long: the handler had not ended after 0.5 s")
+
+
 async def test_a_temporary_error_past_its_attempts_is_set_aside_and_the_key_goes_on(
     station: Station, bus: Bus, start: Starter
 ) -> None:

@@ -1,16 +1,17 @@
-"""Blobs in MongoDB, in the layout of GridFS: `fs.files` and `fs.chunks`, readable by any GridFS tool by name.
+"""Blobs in MongoDB: a small one is one document, a large one lies in the layout of GridFS.
 
-A file is named by its digest, and a unique index lets each name be there once. A blob is visible from the
-moment its file document is written, which happens last, after a majority has journaled all its chunks.
+- A blob of up to `SMALL` bytes, as most mails are, is a document of `small_blobs` whose id is its digest.
+  Many are gathered into one bulk call. As a file of GridFS each would be two documents in four indexes.
+- A larger one is streamed into `fs.files` and `fs.chunks`, `AT_ONCE` chunks a call (the driver's bucket would
+  hold back 48 MB), under an id of its own. It gets its name, the digest, at the end, and is visible from then
+  on; a unique index lets each name be there once, and any GridFS tool reads it by name. If the stream fails,
+  its chunks are removed. A process killed meanwhile leaves chunks without a file: they take room and are seen
+  by nobody.
 
-- A blob of one chunk, as most mails are, has its digest as the file's id too: a repeat meets its own chunk.
-  Many of them are gathered into two bulk calls; the driver's bucket makes several round trips for each.
-- A larger one is streamed under an id of its own, `AT_ONCE` chunks a call (the driver's bucket would hold
-  back 48 MB), and gets its name at the end. If the stream fails, its chunks are removed. A process killed
-  meanwhile leaves chunks without a file document: they take room and are seen by nobody.
+Small blobs that the version before stored as files are read as such.
 
 When MongoDB does not answer, `Unavailable`: putting the blob again is always safe. A put that was cancelled
-while the file document was under way may have stored the blob, whole.
+while its last document was under way may have stored the blob, whole.
 """
 
 import asyncio
@@ -35,6 +36,9 @@ log = structlog.get_logger()
 CHUNK = 255 * 1024
 """Bytes in a chunk: GridFS's own default, so that a chunk with its fields fits into 256 KiB."""
 
+SMALL = CHUNK
+"""Bytes of the largest blob that is one document."""
+
 AT_ONCE = 8
 """Chunks of a large blob in one call: 2 MB of memory for each blob under way."""
 
@@ -49,16 +53,18 @@ class GridfsBlobs:
     """`Blobs` on an open MongoDB client."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._small = mongo.collection("small_blobs")
         self._files = mongo.collection("fs.files")
         self._chunks = mongo.collection("fs.chunks")
-        self._small: Gatherer[Blob, None] = mongo.gatherer(self._put_all, SMALL_AT_ONCE)
+        self._puts: Gatherer[Blob, None] = mongo.gatherer(self._put_all, SMALL_AT_ONCE)
+        self._reads: Gatherer[str, bytes | None] = mongo.gatherer(self._read_all, SMALL_AT_ONCE)
         self._lookups: Gatherer[str, File | None] = mongo.gatherer(self._look_up)
         self._indexing = asyncio.Lock()
         self._indexed = False
 
     async def put(self, data: bytes) -> str:
         """See the port."""
-        if len(data) <= CHUNK:
+        if len(data) <= SMALL:
             return await self._put_small(data)
         # Hashing megabytes takes long enough to be felt by everything else on the event loop.
         name = await asyncio.to_thread(digest, data)
@@ -83,6 +89,10 @@ class GridfsBlobs:
 
     async def stream(self, digest: str) -> AsyncIterator[bytes]:
         """See the port. Raises `Unreadable` when a part of it is missing."""
+        small = await self._reads.ask(digest)
+        if small is not None:
+            yield small
+            return
         file = await self._file(digest)
         length = 0
         found = self._chunks.find({"files_id": file["_id"]}, {"data": 1, "_id": 0}, batch_size=AT_ONCE)
@@ -99,7 +109,9 @@ class GridfsBlobs:
 
     async def size(self, digest: str) -> int:
         """See the port."""
-        return int((await self._file(digest))["length"])
+        with calling("blob_find"):
+            small = await self._small.find_one({"_id": digest}, {"length": {"$binarySize": "$data"}})
+        return int((small or await self._file(digest))["length"])
 
     async def _file(self, name: str) -> File:
         file = await self._lookups.ask(name)
@@ -116,30 +128,27 @@ class GridfsBlobs:
 
     async def _put_small(self, data: bytes) -> str:
         name = digest(data)
-        await self._make_indexes()
-        await self._small.ask((name, data))
+        await self._puts.ask((name, data))
         return name
 
     async def _put_all(self, blobs: list[Blob]) -> list[BaseException | None]:
         data_of = dict(blobs)
-        chunks = {name: _chunk(name, 0, data) for name, data in data_of.items() if data}
-        failed = await self._insert_missing(self._chunks, chunks)
-        files = {name: _file(name, name, len(data)) for name, data in data_of.items() if name not in failed}
-        failed |= await self._insert_missing(self._files, files)
-        return [failed.get(name) for name, _ in blobs]
-
-    async def _insert_missing(self, collection: Any, documents: dict[str, File]) -> dict[str, OmbudError]:
-        """Insert those that are not there yet; the errors of the others, by name."""
-        if not documents:
-            return {}
+        failed: dict[str, OmbudError] = {}
         try:
             with calling("blob_put"):
-                await collection.bulk_write([InsertOne(one) for one in documents.values()], ordered=False)
+                new = [InsertOne({"_id": name, "data": data}) for name, data in data_of.items()]
+                await self._small.bulk_write(new, ordered=False)
         except BulkWriteError as error:
-            names = list(documents)
+            names = list(data_of)
             errors = {names[number]: one for number, one in ours_by_index(error).items()}
-            return {name: one for name, one in errors.items() if not isinstance(one, Duplicate)}
-        return {}
+            failed = {name: one for name, one in errors.items() if not isinstance(one, Duplicate)}
+        return [failed.get(name) for name, _ in blobs]
+
+    async def _read_all(self, names: list[str]) -> list[bytes | BaseException | None]:
+        with calling("blob_read"):
+            stored = await self._small.find({"_id": {"$in": list(set(names))}}).to_list(length=None)
+        found = {one["_id"]: one["data"] for one in stored}
+        return [found.get(name) for name in names]
 
     async def _put_large(self, pieces: AsyncIterator[bytes]) -> str:
         file_id = ObjectId()
@@ -193,12 +202,12 @@ class GridfsBlobs:
             self._indexed = True
 
 
-def _file(file_id: ObjectId | str, name: str, length: int) -> File:
+def _file(file_id: ObjectId, name: str, length: int) -> File:
     stored_at = datetime.now(UTC)
     return {"_id": file_id, "filename": name, "length": length, "chunkSize": CHUNK, "uploadDate": stored_at}
 
 
-def _chunk(file_id: ObjectId | str, number: int, data: bytes) -> File:
+def _chunk(file_id: ObjectId, number: int, data: bytes) -> File:
     return {"files_id": file_id, "n": number, "data": data}
 
 

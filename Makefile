@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
 REPLICAS ?= 1
-.PHONY: run cluster test check lint docs bench lock format clean
+.PHONY: run cluster test check lint docs containers bench chaos mutate lock format clean
 
 run: .venv/run.stamp           ## the whole product in one process, nothing but Python needed
 	@exec $(BIN)/ombud run $(ARGS)
@@ -25,8 +25,17 @@ lint: .venv/dev.stamp
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
+containers: .venv/dev.stamp    ## the image, the compose file and the tests' containers, truly run; as root
+	$(BIN)/python -m deploy.containers
+
 bench: .venv/dev.stamp         ## what the README's numbers come from
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: .venv/dev.stamp         ## the long form of every scenario, three times; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+mutate: .venv/dev.stamp        ## damages the product on purpose: the suite must notice
+	$(BIN)/python -m tests.chaos.mutate $(ARGS)
 
 docs: .venv/dev.stamp          ## make the generated files anew
 	$(BIN)/python -m deploy.generate

@@ -13,7 +13,7 @@ import random
 import signal
 import string
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,8 @@ READY_WITHIN = 60.0
 """Seconds after the last fault (I7)."""
 DRAINED_WITHIN = 150.0
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+Settings = Mapping[str, str]
+"""Of the environment, by name."""
 PUBLISHING = ("tickets", "letters", "deadlines")
 SERVICES = ("ingest", "triage", "escalation", "notify", "api")
 
@@ -99,13 +101,20 @@ class Trial:
         await asyncio.to_thread(self.load.deliver, self.load.mails(count))
 
     async def answer(self, ticket: str, text: str) -> None:
-        """Answer a ticket as an agent does."""
-        answer = await self.program.client.post(
-            f"/v1/tickets/{ticket}/messages",
-            json={"text": text},
-            headers={"Idempotency-Key": f"{ticket}-{len(self.replies)}"},
-        )
-        assert answer.status_code in (200, 201, 202), answer.text
+        """Answer a ticket as an agent's program does: with one key, until it is told that it is done."""
+        key = f"{ticket}-{len(self.replies)}"
+
+        async def answered() -> bool:
+            try:
+                said = await self.program.client.post(
+                    f"/v1/tickets/{ticket}/reply", json={"text": text}, headers={"Idempotency-Key": key}
+                )
+            except httpx2.TransportError:
+                return False
+            assert said.status_code < 300, said.text
+            return True
+
+        await eventually(answered, awaited=f"ticket {ticket} answered", within=60)
         self.replies.append(ticket)
 
     async def ready(self) -> list[str]:
@@ -184,7 +193,10 @@ class Trial:
         run = Evidence()
         await asyncio.to_thread(oracle.read_store, self.store, run)
         waits += [f"letter {one.id} is queued" for one in run.letters if one.state == "queued"][:3]
-        return waits + [f"ticket {one} waits for triage" for one in run.untriaged][:3]
+        waits += [f"ticket {one} waits for triage" for one in run.untriaged][:3]
+        now = datetime.now(UTC)
+        due = [one for one in run.timers if one.state == "running" and one.due_at < now]
+        return waits + [f"{one.target} of ticket {one.ticket} is due" for one in due][:3]
 
     async def _evidence(self, unready: list[str]) -> Evidence:
         run = Evidence(
@@ -247,12 +259,17 @@ class Trial:
 
 @asynccontextmanager
 async def on_cluster(
-    name: str, data: Path, *, replicas: int = 1, shares: Shares | None = None, **environment: str
+    name: str,
+    data: Path,
+    *,
+    replicas: int = 1,
+    shares: Shares | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Trial]:
     """A trial on Kafka and MongoDB, each service a process."""
 
     def another() -> Program:
-        return cluster(data, replicas, **environment)
+        return cluster(data, replicas, **(settings or {}))
 
     async with AsyncExitStack() as programs:
         running = await programs.enter_async_context(another())
@@ -273,14 +290,14 @@ async def on_cluster(
 
 @asynccontextmanager
 async def on_embedded(
-    name: str, data: Path, *, shares: Shares | None = None, **environment: str
+    name: str, data: Path, *, shares: Shares | None = None, settings: Settings | None = None
 ) -> AsyncIterator[Trial]:
     """A trial on the embedded adapters, all services in one process."""
     (data / "logs").mkdir(parents=True, exist_ok=True)
     file = data / "ombud.sqlite"
 
     def another() -> Program:
-        chosen = {"OMBUD_LOG__FORMAT": "json", "OMBUD_LOG__LEVEL": "info", **environment}
+        chosen = {"OMBUD_LOG__FORMAT": "json", "OMBUD_LOG__LEVEL": "info", **(settings or {})}
         return embedded(data, data / "logs" / "run.log", **chosen)
 
     async with AsyncExitStack() as programs:

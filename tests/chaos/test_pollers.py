@@ -11,8 +11,7 @@ import pytest
 from tests.chaos.harness import Trial, on_cluster, size
 from tests.helpers import eventually
 
-LEASE = "3"
-"""Seconds, as a setting."""
+LEASES = {"OMBUD_INGEST__LEASE_SECONDS": "3"}
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -32,9 +31,7 @@ def another(trial: Trial, than: str) -> bool:
 
 async def test_a_reader_that_slept_through_its_lease_is_fenced(tmp_path: Path) -> None:
     rounds = size(2, 20)
-    async with on_cluster(
-        "two pollers, leases lost", tmp_path, replicas=2, OMBUD_INGEST__LEASE_SECONDS=LEASE
-    ) as trial:
+    async with on_cluster("two pollers, leases lost", tmp_path, replicas=2, settings=LEASES) as trial:
         for _ in range(rounds):
             await trial.deliver(40)
             first = await eventually(lambda: holder(trial), awaited="somebody reads the mailbox", within=30)
@@ -53,7 +50,7 @@ async def test_a_reader_that_slept_through_its_lease_is_fenced(tmp_path: Path) -
 
 async def test_both_processes_that_collect_are_killed_in_turn(tmp_path: Path) -> None:
     kills = size(4, 30)
-    async with on_cluster("pollers killed", tmp_path, replicas=2, OMBUD_INGEST__LEASE_SECONDS=LEASE) as trial:
+    async with on_cluster("pollers killed", tmp_path, replicas=2, settings=LEASES) as trial:
         killing = asyncio.create_task(trial.killer.rampage(["ingest-1", "ingest-2"], kills, pause=1.0))
         await asyncio.to_thread(trial.load.stream, 20.0, float(size(6, 60)))
         await killing

@@ -1,0 +1,116 @@
+"""`make chaos`: the long form of every scenario, a few times from new seeds, and the table of what came out.
+
+`ARGS="--rounds 1 --short -k burst"` chooses. The table stands in docs/reliability.md between its two marks.
+The exit status is 1 when anything was wrong in any round; the table says so, too.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from tests.chaos.harness import seed_of
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCUMENT = CHECKOUT / "docs" / "reliability.md"
+BEGIN, END = "<!-- results: make chaos -->", "<!-- end of results -->"
+FIGURES = ("mails", "tickets", "letters", "held", "killed", "offsets", "seconds")
+"""Of a trial's report (harness.py), in the order of the table."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run of all scenarios: pytest's outcomes by test, the figures of the trials, its exit status."""
+
+    seed: str
+    outcomes: Mapping[str, tuple[str, float]]
+    trials: Sequence[Mapping[str, Any]]
+    status: int
+
+
+def one_round(folder: Path, chosen: Sequence[str], *, short: bool) -> Round:
+    """Run the scenarios once, with a seed of its own."""
+    seed, results, report = seed_of(), folder / "results.jsonl", folder / "report.xml"
+    environment = {**os.environ, "OMBUD_CHAOS_SEED": seed, "OMBUD_CHAOS_RESULTS": str(results)}
+    if not short:
+        environment["OMBUD_CHAOS"] = "long"
+    command = [sys.executable, "-m", "pytest", "tests/chaos", f"--junitxml={report}", *chosen]
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False)
+    trials = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    return Round(seed, _outcomes(report), trials, done.returncode)
+
+
+def _outcomes(report: Path) -> dict[str, tuple[str, float]]:
+    """By test: passed, failed or skipped, and seconds."""
+    found = {}
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 (pytest wrote it a moment ago)
+        kinds = {child.tag for child in case}
+        outcome = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        file = (case.get("classname") or "").rpartition(".")[2]
+        found[f"{file}::{case.get('name')}"] = (outcome, float(case.get("time") or 0))
+    return found
+
+
+def tables(rounds: Sequence[Round], *, short: bool) -> str:
+    """The results as Markdown."""
+    form, seeds = "short" if short else "long", ", ".join(f"`{one.seed}`" for one in rounds)
+    lines = [
+        f"Run on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, the {form} form, seeds {seeds}.",
+        "",
+        "| " + " | ".join(["scenario", "seed", *FIGURES, "result"]) + " |",
+        "|---" * (len(FIGURES) + 3) + "|",
+    ]
+    for one in rounds:
+        for row in one.trials:
+            result = "good" if not row["wrong"] else "; ".join(row["wrong"])[:200].replace("|", "/")
+            cells = [row["scenario"], row["seed"], *(row[figure] for figure in FIGURES), result]
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
+    lines += ["", "| tests of | " + " | ".join(f"round {n}" for n in range(1, len(rounds) + 1)) + " |"]
+    lines.append("|---|" + "---|" * len(rounds))
+    files = dict.fromkeys(name.partition("::")[0] for one in rounds for name in one.outcomes)
+    for file in files:
+        lines.append(f"| `{file}.py` | " + " | ".join(_summed(one, file) for one in rounds) + " |")
+    return "\n".join(lines)
+
+
+def _summed(one: Round, file: str) -> str:
+    mine = [found for name, found in one.outcomes.items() if name.startswith(f"{file}::")]
+    counts = {kind: sum(outcome == kind for outcome, _ in mine) for kind in ("passed", "failed", "skipped")}
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{said} in {sum(seconds for _, seconds in mine):.0f} s"
+
+
+def write(document: Path, results: str) -> None:
+    """Put the results between the marks."""
+    before, _, rest = document.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    document.write_text(f"{before}{BEGIN}\n\n{results}\n\n{END}{after}")
+
+
+def main() -> int:
+    """Run the rounds and write the table."""
+    parser = argparse.ArgumentParser(prog="chaos")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--short", action="store_true", help="the form of make check")
+    options, chosen = parser.parse_known_args()
+    rounds = []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory(prefix="ombud-chaos-", ignore_cleanup_errors=True) as folder:
+            rounds.append(one_round(Path(folder), chosen, short=options.short))
+    results = tables(rounds, short=options.short)
+    print(results)
+    if not chosen:
+        write(DOCUMENT, results)
+    return int(any(one.status for one in rounds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,8 +13,8 @@ import structlog
 from shared.adapters.sqlite_bus import SqliteBus
 from shared.domain.errors import Unavailable
 from shared.domain.events import TOPICS
-from shared.runtime.outbox import wait_until
 from shared.runtime.service import Platform, Service
+from shared.runtime.waiting import wait_until
 
 KEPT_SECONDS = 7 * 24 * 3600.0
 LOOK_EVERY = 3600.0

@@ -18,7 +18,7 @@ from shared.domain.errors import Conflict, OmbudError, Unavailable
 from shared.ports.clock import Clock
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
-from shared.runtime.outbox import wait_until
+from shared.runtime.waiting import wait_until
 from shared.stores.stores import Stores
 
 log = structlog.get_logger()

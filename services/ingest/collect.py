@@ -21,8 +21,9 @@ from services.ingest.reading import Reading
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.errors import Conflict, Unavailable
-from shared.runtime.backoff import Backoff, first_of
+from shared.runtime.backoff import Backoff
 from shared.runtime.service import Platform
+from shared.runtime.waiting import first_of
 
 CLOSED_WITHIN = 5.0
 """Seconds for a connection to close; a thread that hangs in it longer is left behind."""

@@ -15,7 +15,7 @@ On failure:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,7 +30,7 @@ from shared.domain.letters import Letter, LetterState
 from shared.ports.clock import Clock
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
-from shared.runtime.outbox import wait_until
+from shared.runtime.waiting import unless, wait_until
 from shared.stores.store import PublishingStore
 
 CLAIMED_AT_ONCE = 100
@@ -103,7 +103,7 @@ class Deliverer:
     async def _feed(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             if self._relay_down:
-                await _unless(stop, self._ask_relay())
+                await unless(stop, self._ask_relay())
             wanted = min(self._room(), CLAIMED_AT_ONCE)
             claimed = await self._claim(wanted) if wanted else 0
             if not wanted or claimed < wanted:
@@ -246,16 +246,3 @@ class Deliverer:
                 # Also after a save that was made though its answer was lost: then nothing is left to do.
                 log.info("letter.overtaken", letter=letter.id, ticket=letter.ticket_id)
                 return None
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Return when the work is done or, the work cancelled, when it is time to stop."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        working.cancel()
-        ended = await asyncio.gather(working, stopping, return_exceptions=True)
-    if isinstance(ended[0], Exception):
-        raise ended[0]

@@ -20,8 +20,8 @@ from pydantic import SecretStr
 from services.sandbox.dovecot import Dovecot
 from services.sandbox.maildrop import make_maildir
 from services.sandbox.process import Process, answers, free_port
-from shared.runtime.outbox import wait_until
 from shared.runtime.settings import MailboxSettings, SmtpSettings
+from shared.runtime.waiting import wait_until
 
 ADDRESS = "support@sandbox.example"
 LEAD = "lead@sandbox.example"

@@ -5,10 +5,8 @@ that failed together so come back spread out, and the ceiling bounds how late a 
 Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 """
 
-import asyncio
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 _DOUBLINGS = 60
 """No further doubling: an outage of days must not overflow a float."""
@@ -34,14 +32,3 @@ class Backoff:
     def pause(self, tries: int) -> float:
         """How long to wait after this many tries (1 or more) that failed."""
         return self.ceiling(tries) * self._chance()
-
-
-async def first_of(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Return as soon as one of them is over; the others are cancelled. Raises nothing of theirs."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

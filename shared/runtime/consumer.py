@@ -14,8 +14,6 @@ Promises:
 """
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 import structlog
 
@@ -23,7 +21,7 @@ from shared.domain.errors import Unavailable
 from shared.metrics import CONSUMER_STOPPED
 from shared.ports.bus import Bus
 from shared.ports.clock import Clock
-from shared.runtime.backoff import Backoff, first_of
+from shared.runtime.backoff import Backoff
 from shared.runtime.dead import dead_topic
 from shared.runtime.guard import Watch
 from shared.runtime.handling import Handling
@@ -31,6 +29,7 @@ from shared.runtime.outages import Outages
 from shared.runtime.service import Reader
 from shared.runtime.session import Broken, Session
 from shared.runtime.settings import ConsumerSettings
+from shared.runtime.waiting import first_of, unless
 
 FIRST_REJOIN = 1.0
 """Seconds before a broken subscription is made anew, doubled each time it breaks without a record."""
@@ -102,7 +101,7 @@ class Consumer:
                 self._watch,
             )
             try:
-                if not await _unless(stop, self._enter(session)):
+                if not await unless(stop, self._enter(session)):
                     return None
             except Unavailable as fault:
                 tries += 1
@@ -140,14 +139,3 @@ class Consumer:
         while True:
             await self._clock.sleep(min(WATCH_EVERY, self._settings.silent_after / 4))
             self._watch.check()
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Await the work and return True; when told to stop before, cancel it and return False."""
-    task = asyncio.create_task(work)
-    try:
-        await first_of(asyncio.wait({task}), stop.wait())
-        return task.done() and task.result() is None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

@@ -13,7 +13,7 @@ import structlog
 
 from shared.domain.errors import Unavailable
 from shared.ports.clock import Clock
-from shared.runtime.backoff import first_of
+from shared.runtime.waiting import first_of
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ bus, so a crash at any instruction means at most that the events of the last sec
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -27,6 +27,7 @@ from shared.ports.bus import Bus, Message
 from shared.ports.documents import Collection
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
+from shared.runtime.waiting import wait_until
 
 WAITING_LIMIT = 10_000
 """Documents that may wait in memory for the bus; more is left to the sweep."""
@@ -188,13 +189,3 @@ async def _cleared(batch: Sequence[_Published]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             log.warning("outbox.clear_failed", fault=type(outcome).__name__)
-
-
-async def wait_until(stop: asyncio.Event, seconds: float) -> None:
-    """Return when `stop` is set, or after `seconds`.
-
-    Not by `asyncio.wait_for`: in Python 3.11 it forgets a cancellation that comes in the moment of the event.
-    """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

@@ -25,9 +25,9 @@ from shared.domain.errors import OmbudError, Refused, Unavailable
 from shared.runtime import failpoints
 from shared.runtime.consumer import Consumer
 from shared.runtime.health import Health
-from shared.runtime.outbox import wait_until
 from shared.runtime.service import Build, Ping, Service
 from shared.runtime.settings import HttpSettings, Settings
+from shared.runtime.waiting import wait_until
 from shared.runtime.wiring import Wired, open_platform
 
 STOPPING_SECONDS = 25.0

@@ -18,12 +18,13 @@ from shared.domain.errors import Unavailable
 from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL
 from shared.ports.bus import Bus, Partition, Record, Subscription
 from shared.ports.clock import Clock
-from shared.runtime.backoff import Backoff, first_of
+from shared.runtime.backoff import Backoff
 from shared.runtime.guard import Watch
 from shared.runtime.handling import Handling
 from shared.runtime.outages import Outages
 from shared.runtime.service import Reader
 from shared.runtime.settings import ConsumerSettings
+from shared.runtime.waiting import first_of
 from shared.runtime.window import Chain, Lane, Rewound, Window
 
 DEPTH = 16

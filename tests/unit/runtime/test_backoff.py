@@ -5,7 +5,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runtime.backoff import Backoff, first_of
+from shared.runtime.backoff import Backoff
+from shared.runtime.waiting import first_of
 
 
 def test_the_ceiling_doubles_with_each_try_up_to_the_longest() -> None:

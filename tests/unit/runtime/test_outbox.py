@@ -13,7 +13,8 @@ from shared.domain.cause import Cause
 from shared.domain.documents import Envelope
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Message
-from shared.runtime.outbox import CLEAR_AFTER, CLEAR_AT_ONCE, Relay, message_of, wait_until
+from shared.runtime.outbox import CLEAR_AFTER, CLEAR_AT_ONCE, Relay, message_of
+from shared.runtime.waiting import wait_until
 from shared.stores.store import Store
 from shared.stores.stores import Stores
 from tests.fakes.clock import START

@@ -13,7 +13,8 @@ from shared.domain.documents import Envelope
 from shared.domain.errors import Permanent
 from shared.domain.ticket import Ticket
 from shared.ports.bus import Message
-from shared.runtime.outbox import BATCH_LIMIT, REMEMBERED, WAITING_LIMIT, Relay, message_of, wait_until
+from shared.runtime.outbox import BATCH_LIMIT, REMEMBERED, WAITING_LIMIT, Relay, message_of
+from shared.runtime.waiting import wait_until
 from tests.platforms import Ground, embedded
 from tests.unit.domain.samples import NOON, cause, opened
 

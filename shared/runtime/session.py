@@ -22,6 +22,7 @@ from shared.runtime.backoff import Backoff
 from shared.runtime.guard import Watch
 from shared.runtime.handling import Handling
 from shared.runtime.outages import Outages
+from shared.runtime.pace import Pace
 from shared.runtime.service import Reader
 from shared.runtime.settings import ConsumerSettings
 from shared.runtime.waiting import first_of
@@ -91,6 +92,7 @@ class Session:
         self._watch = watch
         self._window = Window(settings.concurrency * DEPTH, HELD_BYTES)
         self._backoff = Backoff(settings.first_pause, min(settings.longest_pause, LONGEST_FETCH_PAUSE))
+        self._pace = Pace(clock)
         self._subscription: Subscription
         self._paused: frozenset[Partition] = frozenset()
         self._ready: deque[Chain] = deque()
@@ -156,6 +158,8 @@ class Session:
         if now >= self._lag_at:
             self._lag_at = now + LAG_EVERY
             await self._noting("lag", self._look_at_lag())
+        if gathering := self._pace.pause_after(records):
+            await first_of(self._clock.sleep(gathering), stop.wait())
 
     def _pause_and_resume(self) -> None:
         wanted = self._window.to_pause(self._subscription.assignment())

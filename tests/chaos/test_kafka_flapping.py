@@ -43,7 +43,7 @@ FROZEN = 3.0
 """Seconds that the broker stands still: longer than the bus waits for an answer."""
 SECRET = "a secret of the tests, and nobody else's"
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300), pytest.mark.xdist_group("kafka flapping")]
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from bench.table import Row
 from bench.whole_way import parse_alone
 from services.ingest.handlers import Intake
 from services.ingest.ports import Fetched
-from services.ingest.publish import outgoing, publish
+from services.ingest.publish import publish, to_publish
 from shared.adapters.mongo import Mongo
 from shared.adapters.mongo_documents import MongoDocuments
 from shared.adapters.sqlite_documents import SqliteDocuments
@@ -57,7 +57,7 @@ async def _publish(on: Stage, raws: list[bytes]) -> None:
     platform = on.wired.platform
     now = platform.clock.now()
     mails = [
-        outgoing("support", 1, Fetched(number, raw, now), now) for number, raw in enumerate(raws, start=1)
+        to_publish("support", 1, Fetched(number, raw, now), now) for number, raw in enumerate(raws, start=1)
     ]
     for start in range(0, len(mails), BATCH):
         await publish(platform, mails[start : start + BATCH])

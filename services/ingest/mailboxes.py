@@ -17,7 +17,7 @@ from services.ingest.imap_mailbox import ImapMailbox
 from services.ingest.lease import lease_id
 from services.ingest.maildir_mailbox import MaildirMailbox
 from services.ingest.ports import Mailbox, MailboxFailed, Waiting
-from services.ingest.publish import Outgoing, outgoing, publish
+from services.ingest.publish import ToPublish, publish, to_publish
 from services.ingest.settings import IngestSettings
 from shared.domain.errors import NotFound, Refused
 from shared.domain.ledger import LedgerEntry, Outcome, entry_id
@@ -112,7 +112,7 @@ async def _reconciled(
     for batch in batches(fits, settings.batch, settings.batch_bytes):
         mails = await asyncio.to_thread(mailbox.fetch, [mail.uid for mail in batch])
         now = platform.clock.now()
-        made = [outgoing(report.mailbox, report.uidvalidity, mail, now) for mail in mails]
+        made = [to_publish(report.mailbox, report.uidvalidity, mail, now) for mail in mails]
         await publish(platform, [_replacing(one, known.get(one.fetched.entry)) for one in made])
         published += len(made)
     return replace(
@@ -128,7 +128,7 @@ def _lacks(entry: LedgerEntry | None) -> bool:
     return entry is None or (entry.outcome is Outcome.QUARANTINED and not entry.digest)
 
 
-def _replacing(mail: Outgoing, entry: LedgerEntry | None) -> Outgoing:
+def _replacing(mail: ToPublish, entry: LedgerEntry | None) -> ToPublish:
     return mail if entry is None else replace(mail, headers={RELEASED: str(entry.version)})
 
 

@@ -20,7 +20,7 @@ from shared.runtime.service import Platform
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class ToPublish:
     """A mail with its key on the bus; `headers` go beside those of the mail."""
 
     fetched: MailFetched
@@ -28,7 +28,7 @@ class Outgoing:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def outgoing(mailbox: str, uidvalidity: int, mail: Fetched, now: datetime) -> Outgoing:
+def to_publish(mailbox: str, uidvalidity: int, mail: Fetched, now: datetime) -> ToPublish:
     """The event of a mail fetched at `now`. It hashes the mail: not for the event loop."""
     named = digest(mail.raw)
     fetched = MailFetched(
@@ -41,7 +41,7 @@ def outgoing(mailbox: str, uidvalidity: int, mail: Fetched, now: datetime) -> Ou
         traceparent=trace_of(named),
         raw=mail.raw,
     )
-    return Outgoing(fetched, thread_key(mail.raw, named))
+    return ToPublish(fetched, thread_key(mail.raw, named))
 
 
 def trace_of(named: str) -> str:
@@ -49,14 +49,14 @@ def trace_of(named: str) -> str:
     return f"00-{named[:32]}-{named[32:48]}-01"
 
 
-async def publish(platform: Platform, mails: Sequence[Outgoing]) -> None:
+async def publish(platform: Platform, mails: Sequence[ToPublish]) -> None:
     """Publish all of them in one call."""
     if mails:
         messages = await asyncio.gather(*(_message(platform, mail) for mail in mails))
         await platform.bus.publish(messages)
 
 
-async def _message(platform: Platform, mail: Outgoing) -> Message:
+async def _message(platform: Platform, mail: ToPublish) -> Message:
     fetched = mail.fetched
     if fetched.raw is not None and len(fetched.raw) > INLINE_LIMIT:
         await platform.blobs.put(fetched.raw)

@@ -1,7 +1,7 @@
 """The mails set aside: listed, shown, and given back to intake once their reason is gone."""
 
 from services.ingest.handlers import RELEASED
-from services.ingest.publish import Outgoing, publish, trace_of
+from services.ingest.publish import ToPublish, publish, trace_of
 from shared.domain.errors import Invalid, MoveNotAllowed
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.mail_fetched import MailFetched, thread_key
@@ -46,6 +46,6 @@ async def release(platform: Platform, entry: str) -> LedgerEntry:
         raw=None,
     )
     await publish(
-        platform, [Outgoing(fetched, thread_key(raw, found.digest), {RELEASED: str(found.version)})]
+        platform, [ToPublish(fetched, thread_key(raw, found.digest), {RELEASED: str(found.version)})]
     )
     return found

@@ -17,7 +17,7 @@ import structlog
 from services.ingest.batches import Care, batches
 from services.ingest.cursor import MailboxCursor
 from services.ingest.ports import Mailbox, MailboxFailed, Waiting
-from services.ingest.publish import Outgoing, note_unfetched, outgoing, publish
+from services.ingest.publish import ToPublish, note_unfetched, publish, to_publish
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.ledger import Outcome
@@ -94,7 +94,7 @@ class Reading:
         finally:
             await _ended(publishing)
 
-    async def _published(self, mails: list[Outgoing], up_to: int, cursor: MailboxCursor) -> None:
+    async def _published(self, mails: list[ToPublish], up_to: int, cursor: MailboxCursor) -> None:
         await reach(Site.INGEST_FETCHED)
         await publish(self._platform, mails)
         await reach(Site.INGEST_PUBLISHED)
@@ -102,10 +102,10 @@ class Reading:
         metrics.MAIL_SEEN.labels(self._name).inc(len(mails))
         self._progress()
 
-    async def _fetched(self, batch: Sequence[Waiting]) -> list[Outgoing]:
+    async def _fetched(self, batch: Sequence[Waiting]) -> list[ToPublish]:
         wanted = [mail.uid for mail in batch if not await self._given_up(mail)]
         try:
-            mails: list[Outgoing] = await self._call(self._fetch, wanted)
+            mails: list[ToPublish] = await self._call(self._fetch, wanted)
         except MailboxFailed:
             self._care.failed(wanted)
             raise
@@ -116,12 +116,12 @@ class Reading:
         self._care.settled(wanted)
         return mails
 
-    def _fetch(self, uids: Sequence[int]) -> list[Outgoing]:
+    def _fetch(self, uids: Sequence[int]) -> list[ToPublish]:
         """On the mailbox's thread."""
         if not uids:
             return []
         now = self._platform.clock.now()
-        return [outgoing(self._name, self._uidvalidity, mail, now) for mail in self._mailbox.fetch(uids)]
+        return [to_publish(self._name, self._uidvalidity, mail, now) for mail in self._mailbox.fetch(uids)]
 
     async def _given_up(self, mail: Waiting) -> bool:
         limit = self._settings.limits.mail_bytes

@@ -97,7 +97,11 @@ def test_dates_are_instants_in_utc_or_nothing(raw: str, found: datetime | None) 
     assert date_of(raw) == found
 
 
-@given(st.text(st.characters(codec=None)))
+# A parser of bytes keeps what is not ASCII as these surrogates, and gives no others.
+BYTES_KEPT = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]) | BYTES_KEPT))
 def test_no_field_body_is_too_strange_to_be_read(raw: str) -> None:
     text_of(raw).encode("utf-8")
     addresses(raw)

@@ -77,12 +77,7 @@ def _check(block: bytes, names: list[str]) -> None:
     parsed = _PARSER.parsebytes(block + b"\r\n")
     # Python 3.11.2, which is in Debian 12, misses the parts here, although it reads the headers alone.
     defects = [one for one in parsed.defects if not isinstance(one, MultipartInvariantViolationDefect)]
-    if (
-        parsed.keys() != names
-        or defects
-        or b"\0" in block
-        or block.count(b"\n") != block.count(b"\r\n")
-    ):
+    if parsed.keys() != names or defects or b"\0" in block or block.count(b"\n") != block.count(b"\r\n"):
         raise Invalid("the headers would be read otherwise than they were written")
 
 

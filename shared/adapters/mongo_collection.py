@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import ASCENDING, InsertOne, UpdateOne
+from pymongo import ASCENDING, InsertOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.gather import Gatherer
@@ -240,12 +240,10 @@ class MongoCollection(Generic[D]):
         return [None] * len(doc_ids)
 
     async def _clear_all(self, wanted: list[Clearing]) -> list[BaseException | None]:
-        events: dict[str, set[str]] = {}
-        for doc_id, event_ids in wanted:
-            events.setdefault(doc_id, set()).update(event_ids)
-        writes = [UpdateOne({"_id": doc_id}, _without_events(sorted(ids))) for doc_id, ids in events.items()]
+        doc_ids = sorted({doc_id for doc_id, _ in wanted})
+        event_ids = sorted(frozenset().union(*(ids for _, ids in wanted)))
         with calling("clear_outbox"):
-            await self._stored.bulk_write(writes, ordered=False)
+            await self._stored.bulk_write(_clearing(doc_ids, event_ids))
         return [None] * len(wanted)
 
     def _read(self, stored: Stored) -> D:
@@ -255,10 +253,17 @@ class MongoCollection(Generic[D]):
         return NotFound(f"there is no {self._spec.name} {doc_id}")
 
 
-def _without_events(event_ids: list[str]) -> list[Query]:
-    """Take the events out; when none stays, the document is no longer one that waits."""
-    stays = {"$not": [{"$in": ["$$this.id", {"$literal": event_ids}]}]}
+def _clearing(doc_ids: list[str], event_ids: list[str]) -> list[UpdateMany]:
+    """Empty the outboxes that hold nothing but these events; take the events out of the others.
+
+    Two statements for all documents, and of operators: for an update by a pipeline the server computes the
+    keys of every index anew. A document whose outbox is emptied is no longer one that waits.
+    """
+    something_else = {"outbox": {"$elemMatch": {"id": {"$nin": event_ids}}}}
+    theirs = {"_id": {"$in": doc_ids}, "outbox.id": {"$in": event_ids}}
     return [
-        {"$set": {"outbox": {"$filter": {"input": "$outbox", "cond": stays}}}},
-        {"$set": {OUTBOX_SINCE: {"$cond": [{"$eq": ["$outbox", []]}, "$$REMOVE", f"${OUTBOX_SINCE}"]}}},
+        UpdateMany(
+            {**theirs, "$nor": [something_else]}, {"$set": {"outbox": []}, "$unset": {OUTBOX_SINCE: True}}
+        ),
+        UpdateMany({**theirs, **something_else}, {"$pull": {"outbox": {"id": {"$in": event_ids}}}}),
     ]

@@ -124,7 +124,10 @@ class Collection(Protocol[D]):
         ...
 
     async def clear_outbox(self, doc_id: str, event_ids: Sequence[str]) -> None:
-        """Take published events out of the document's outbox; its version stays as it is."""
+        """Take published events out of the document's outbox; its version stays as it is.
+
+        An event's id is of one document alone: adapters may look for it in others that are cleared too.
+        """
         ...
 
     async def unpublished(self, older_than: float, limit: int) -> list[D]:

@@ -49,6 +49,23 @@ async def _holds(tasks: Collection[Task], number: int) -> bool:
     return str(number) in (await tasks.get("task_00001")).tags
 
 
+async def test_many_cleared_at_once_each_keep_what_was_not_named(tasks: Collection[Task]) -> None:
+    """Every other one holds an event more than is cleared, and every third has none any more."""
+    for number in range(1, 13):
+        outbox = [event(2 * number), event(2 * number + 1)][: number % 2 + 1]
+        await tasks.insert(task(number, outbox=[] if number % 3 == 0 else outbox))
+
+    await asyncio.gather(
+        *(tasks.clear_outbox(f"task_{number:05}", [f"e{2 * number}"]) for number in range(1, 13))
+    )
+    await _a_millisecond_passes()
+
+    left = await tasks.get_many([f"task_{number:05}" for number in range(1, 13)])
+    waiting = {one.number: [held.id for held in one.outbox] for one in left.values() if one.outbox}
+    assert waiting == {number: [f"e{2 * number + 1}"] for number in (1, 5, 7, 11)}
+    assert {one.number for one in await tasks.unpublished(older_than=0, limit=20)} == set(waiting)
+
+
 async def test_clearing_does_not_make_a_reader_stale(tasks: Collection[Task]) -> None:
     await tasks.insert(task(1, outbox=[event(1)]))
     found = await tasks.get("task_00001")

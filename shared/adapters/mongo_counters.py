@@ -13,7 +13,8 @@ whose place it takes when it is full. A list that is shifted at every change is 
 the server and into its log: that took five times as long with 2,000 tokens. Until a counter's first such
 turn its `tokens`, which the version before wrote as texts, are looked at too.
 
-A counter that is to be forgotten has `expires_at`; the server removes it, looking once a minute.
+A counter that is to be forgotten has `expires_at`; the server removes it, looking once a minute. Most changes
+of such counters are their first, so they are tried as inserts: a third of what finding none costs.
 """
 
 import hashlib
@@ -24,12 +25,12 @@ from math import ceil
 from typing import Any
 from weakref import WeakValueDictionary
 
-from pymongo import ASCENDING, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.adapters.gather import Gatherer
 from shared.adapters.mongo import Mongo, calling, ours_by_index
-from shared.domain.errors import Duplicate
+from shared.domain.errors import Duplicate, OmbudError
 
 TOKENS_KEPT = 2000
 """Tokens that a counter remembers at least, the contract's number, and not more than twice as many."""
@@ -96,6 +97,15 @@ class Change:
         if self.kept_for is not None:
             update["$max"] = {"expires_at": _expiry(self.kept_for)}
         return update
+
+    def first(self) -> dict[str, Any]:
+        """The counter that this change makes."""
+        counter: dict[str, Any] = {
+            "_id": self.counter,
+            "numbers": {_escaped(name): number for name, number in self.by.items()},
+            "seen": [_numbered(token) for token in self.tokens],
+        }
+        return counter if self.kept_for is None else counter | {"expires_at": _expiry(self.kept_for)}
 
 
 class MongoCounters:
@@ -165,20 +175,30 @@ class MongoCounters:
 
     async def _change_all(self, changes: list[Change]) -> list[Numbers | BaseException]:
         """Make each change, of as many counters; the answers are the numbers read after all of them."""
-        errors: Mapping[int, BaseException] = {}
+        passing = [change for change in changes if change.kept_for is not None]
+        failed = await self._write_all([InsertOne(change.first()) for change in passing])
+        made = {change.counter: dict(change.by) for n, change in enumerate(passing) if n not in failed}
+        others = [change for change in changes if change.counter not in made]
+        failed = await self._write_all([UpdateOne(one.query(), one.update(), upsert=True) for one in others])
+        errors = {others[number].counter: error for number, error in failed.items()}
+        after = made | await self._after([change.counter for change in others])
+        return [errors.get(change.counter, after.get(change.counter, {})) for change in changes]
+
+    async def _write_all(self, writes: list[InsertOne[Any]] | list[UpdateOne]) -> dict[int, OmbudError]:
+        """The errors of single writes, by their index."""
+        if not writes:
+            return {}
         try:
             with calling("increment"):
-                await self._stored.bulk_write(
-                    [UpdateOne(change.query(), change.update(), upsert=True) for change in changes],
-                    ordered=False,
-                )
+                await self._stored.bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            errors = ours_by_index(error)
-        after = await self._after([change.counter for change in changes])
-        return [errors.get(number, after.get(change.counter, {})) for number, change in enumerate(changes)]
+            return ours_by_index(error)
+        return {}
 
     async def _after(self, counters: Sequence[str]) -> dict[str, Numbers]:
         """The numbers now; a list of tokens that is full takes the place of the one before."""
+        if not counters:
+            return {}
         wanted = {"numbers": 1, "held": {"$size": {"$ifNull": ["$seen", []]}}}
         with calling("increment"):
             stored = await self._stored.find({"_id": {"$in": list(counters)}}, wanted).to_list(length=None)

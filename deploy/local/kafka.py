@@ -9,24 +9,20 @@ Failures: `Refused` names what is missing (Java, Maven) and how to get it, or sh
 """
 
 import asyncio
-import contextlib
-import fcntl
-import hashlib
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from deploy.local.maven import jars_of
 from deploy.local.packages import require
 from services.sandbox.process import Process, Server, answers, free_port
 from shared.domain.errors import Refused
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka") / "pom.xml"
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 CLUSTER_ID = (
@@ -37,9 +33,10 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}{more}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,\
+  SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
@@ -65,21 +62,47 @@ broker.heartbeat.interval.ms=500
 """
 
 
+@dataclass(frozen=True)
+class Secured:
+    """Listeners beside the plain one, by their security protocol, and what the broker needs for them."""
+
+    listeners: Mapping[str, int]
+    """`SSL`, `SASL_PLAINTEXT` or `SASL_SSL` to its loopback port."""
+
+    settings: Sequence[str]
+    """Lines for server.properties: keys, mechanisms."""
+
+    scram_users: Sequence[str] = ()
+    """Made with the storage, as its tool has them: `SCRAM-SHA-512=[name=…,password=…]`."""
+
+
 class Kafka(Server):
-    """A broker of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts."""
+    """A broker of one's own on a loopback port; `port=None` picks a free one and keeps it over restarts.
+
+    `advertised`: the port that clients are sent to, where it is not the broker's own but a proxy's. The proxy
+    must be there before `start()`, which asks by it too.
+    """
 
     name = "Kafka"
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        advertised: int | None = None,
+        secured: Secured | None = None,
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.port = port or free_port()
+        self._advertised = advertised or self.port
+        self._secured = secured or Secured({}, ())
         self._properties = folder / "server.properties"
 
     @property
     def bootstrap(self) -> str:
         """The address for clients, `127.0.0.1:PORT`."""
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self._advertised}"
 
     def start(self) -> None:
         """Start on what the folder holds, formatting it the first time; return when clients are served."""
@@ -96,14 +119,22 @@ class Kafka(Server):
 
     def _write_properties(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        text = PROPERTIES.format(port=self.port, controller=free_port(), data=self.folder / "data")
-        self._properties.write_text(text)
+        more = "".join(f",{kind}://127.0.0.1:{port}" for kind, port in self._secured.listeners.items())
+        text = PROPERTIES.format(
+            more=more,
+            port=self.port,
+            advertised=self._advertised,
+            controller=free_port(),
+            data=self.folder / "data",
+        )
+        self._properties.write_text(text + "\n".join(self._secured.settings))
 
     def _format(self, java: str, classpath: str) -> None:
         if (self.folder / "data" / "meta.properties").exists():
             return
         command = [java, *JAVA_OPTIONS, "-cp", classpath, "kafka.tools.StorageTool", "format"]
         command += ["-t", CLUSTER_ID, "-c", str(self._properties)]
+        command += [word for user in self._secured.scram_users for word in ("--add-scram", user)]
         _run(command, "Kafka's storage could not be formatted")
 
     def _ready(self) -> bool:
@@ -131,36 +162,8 @@ async def serves(bootstrap: str) -> bool:
 
 
 def jars() -> Path:
-    """The folder with the broker's jars, fetched the first time (43 MB); its name has the pom's digest."""
-    root = CHECKOUT / ".servers"
-    folder = root / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
-    if folder.exists():
-        return folder
-    root.mkdir(exist_ok=True)
-    with _locked(root / "kafka.lock"):
-        if not folder.exists():
-            _fetch_jars(folder)
-    return folder
-
-
-def _fetch_jars(folder: Path) -> None:
-    """Copy into a folder beside it, then rename: one cut short is never taken for a whole one."""
-    maven = require("mvn", ["maven"])
-    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
-        command += ["-DincludeScope=runtime", f"-DoutputDirectory={part}"]
-        _run(command, "Maven could not fetch Kafka's jars")
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """The folder with the broker's jars, fetched the first time (43 MB)."""
+    return jars_of(POM)
 
 
 def _run(command: list[str], failure: str) -> None:

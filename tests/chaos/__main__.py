@@ -22,7 +22,7 @@ from tests.chaos.harness import seed_of
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = CHECKOUT / "docs" / "reliability.md"
 BEGIN, END = "<!-- results: make chaos -->", "<!-- end of results -->"
-FIGURES = ("mails", "tickets", "letters", "held", "killed", "offsets", "seconds")
+FIGURES = ("mails", "tickets", "letters", "held", "fired", "killed", "offsets", "seconds")
 """Of a trial's report (harness.py), in the order of the table."""
 
 

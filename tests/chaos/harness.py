@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx2
 
+from deploy.local.cluster import SERVICES
 from services.sandbox.sandbox import maildir_of
 from tests.chaos import oracle
 from tests.chaos.evidence import Death, Evidence
@@ -38,7 +39,6 @@ PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 Settings = Mapping[str, str]
 """Of the environment, by name."""
 PUBLISHING = ("tickets", "letters", "deadlines")
-SERVICES = ("ingest", "triage", "escalation", "notify", "api")
 
 
 def size(short: int, long: int) -> int:
@@ -246,6 +246,7 @@ class Trial:
             "tickets": len(run.tickets),
             "letters": len(run.handed),
             "held": sum(letter.state == "sending" for letter in run.letters),
+            "fired": sum(timer.state == "breached" for timer in run.timers),
             "killed": sum(death.ours for death in run.deaths),
             "offsets": run.offsets_compared,
             "seconds": round(time.monotonic() - self._started, 1),

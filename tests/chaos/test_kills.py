@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.harness import SERVICES, Trial, on_cluster, size
+from deploy.local.cluster import SERVICES
+from tests.chaos.harness import Trial, on_cluster, size
 
 pytestmark = [
     pytest.mark.timeout(1800),

@@ -1,12 +1,15 @@
 """Topics and pings: what is asked of the cluster as a whole.
 
-One connection, made when it is first needed and by itself again after an outage. Every call is bounded by
-`answer_seconds`, then it is `Unavailable`. A fresh cluster has topics before they have leaders, and a
-controller that is not ready yet: both pass, and `prepare` waits for them within its time.
+One client, made when it is first needed, and anew after each call that failed: aiokafka closes a connection
+when its own patience with a request ends, and ours ends first, so one that went silent for good (a router
+forgot it) would be asked again and again. Every call is bounded by `answer_seconds`, then it is
+`Unavailable`. A fresh cluster has topics before they have leaders, and a controller that is not ready yet:
+both pass, and `prepare` waits for them within its time.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -24,7 +27,7 @@ from aiokafka.errors import (
 
 from shared.adapters.kafka_errors import calling
 from shared.adapters.kafka_options import KafkaOptions
-from shared.domain.errors import Refused
+from shared.domain.errors import Refused, Unavailable
 
 PAUSE_SECONDS = 0.05
 
@@ -47,14 +50,12 @@ class KafkaAdmin:
 
     async def ping(self) -> None:
         """Return if a broker answers. Raises `Unavailable`."""
-        async with calling(self._options.answer_seconds):
-            client = await self._open()
+        async with self._asking() as client:
             await client.describe_cluster()
 
     async def partitions(self, topic: str) -> list[int]:
         """The numbers of a topic's partitions; none when there is no such topic. Raises `Unavailable`."""
-        async with calling(self._options.answer_seconds):
-            client = await self._open()
+        async with self._asking() as client:
             # Asking for it by its name could make it, where the broker allows that.
             if topic not in await client.list_topics():
                 return []
@@ -66,8 +67,7 @@ class KafkaAdmin:
 
         Raises `Unavailable`, or `Refused` with the broker's reason when it will not make one.
         """
-        async with calling(self._options.answer_seconds):
-            client = await self._open()
+        async with self._asking() as client:
             missing = set(topics) - set(await client.list_topics())
             while missing or not await self._led(client, topics):
                 missing = await self._make(client, missing)
@@ -78,6 +78,19 @@ class KafkaAdmin:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Any]:
+        """The client, for `answer_seconds`. Raises `Unavailable`; the client is then not used again."""
+        used: Any = None
+        try:
+            async with calling(self._options.answer_seconds):
+                used = await self._open()
+                yield used
+        except Unavailable:
+            if used is not None and used is self._client:
+                await self.close()
+            raise
 
     async def _open(self) -> Any:
         async with self._opening:

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
 REPLICAS ?= 1
-.PHONY: run cluster test check lint docs containers bench chaos mutate lock format clean
+.PHONY: run cluster test check lint docs containers bench conformance chaos mutate lock format clean
 
 run: .venv/run.stamp           ## the whole product in one process, nothing but Python needed
 	@exec $(BIN)/ombud run $(ARGS)
@@ -30,6 +30,9 @@ containers: .venv/dev.stamp    ## the image, the compose file and the tests' con
 
 bench: .venv/dev.stamp         ## what the README's numbers come from
 	$(BIN)/python -m bench $(ARGS)
+
+conformance: .venv/dev.stamp   ## other projects' mails and what they expect, if ../shared/corpora is there
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 chaos: .venv/dev.stamp         ## the long form of every scenario, three times; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -1,0 +1,1 @@
+"""`make conformance`: mails and cases of others against what Ombud makes of them (docs/conformance.md)."""

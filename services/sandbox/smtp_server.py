@@ -57,6 +57,11 @@ class SmtpServer:
         self.connections += 1
         self._open.add(transport)
 
+    def encrypted(self, plain: asyncio.BaseTransport, transport: asyncio.BaseTransport) -> None:
+        """A client that was connected by `plain` has begun to encrypt, and is connected by another now."""
+        self._open.discard(plain)
+        self._open.add(transport)
+
     def closed(self, transport: asyncio.BaseTransport) -> None:
         """A client is gone."""
         self._open.discard(transport)
@@ -76,9 +81,12 @@ class Session(SMTP):
         self._connection: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop when the client has connected."""
+        """Called by the loop when the client has connected, and again when it has begun to encrypt."""
+        if self._connection is None:
+            self._owner.opened(transport)
+        else:
+            self._owner.encrypted(self._connection, transport)
         self._connection = transport
-        self._owner.opened(transport)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:

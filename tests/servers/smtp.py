@@ -1,7 +1,8 @@
 """An SMTP server whose answers are data: refusals, dropped connections and silence, in the order given.
 
 A real aiosmtpd on a free port. Each verb (`MAIL`, `RCPT`, `DATA`) takes its answers one after the other; when
-they are used up, and for verbs without any, it accepts. `RCPT` may map recipients to answers of their own.
+they are used up, and for verbs without any, it accepts. `RCPT` and `DATA` may map recipients (of `DATA` the
+first) to answers of their own.
 Special answers: `DROP` closes the connection without an answer; `SILENCE` never answers.
 """
 
@@ -84,7 +85,7 @@ class ScriptedSmtp:
         return answer
 
     async def handle_DATA(self, session: Session, _details: object, envelope: Any) -> str:  # noqa: N802  # its name
-        answer = self._script.next("DATA", "250 OK")
+        answer = self._script.next("DATA", "250 OK", envelope.rcpt_tos[0])
         mail = Received(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content, answer)
         self.received.append(mail)
         return await _said(session, answer)

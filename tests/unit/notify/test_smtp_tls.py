@@ -1,9 +1,7 @@
 """TLS and logins of the mailer: nothing in the clear, nothing to a relay nobody vouches for."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,31 +13,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from services.notify.ports import Verdict
 from services.notify.smtp_mailer import SmtpMailer
 from shared.domain.errors import Unavailable
-from tests.conftest import missing
 from tests.servers.smtp import ScriptedSmtp
+from tests.servers.tls import certificate
 from tests.unit.notify.samples import QUICK, mailer_to, relay_at
 from tests.unit.notify.smtp_relays import CONTENT, Gate, mail
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost and its key, in one file."""
-    if shutil.which("openssl") is None:
-        missing("openssl", "there is none to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    both = folder / "both.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return both
+@pytest.fixture(scope="module", name="certificate")
+def a_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return certificate(tmp_path_factory.mktemp("tls"))
 
 
 class Keeper:

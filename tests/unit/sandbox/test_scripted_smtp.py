@@ -1,10 +1,17 @@
 """The scripted SMTP server says what it was told to say: the tests of our delivery stand on it."""
 
+import asyncio
+import ssl
+from pathlib import Path
+
 import aiosmtplib
 import pytest
 
 from services.sandbox.process import answers
+from services.sandbox.smtp_server import SmtpServer
+from tests.helpers import eventually
 from tests.servers.smtp import DROP, SILENCE, ScriptedSmtp
+from tests.servers.tls import certificate
 
 RAW = b"Subject: hello\r\n\r\nGood morning\r\n"
 TO = ["marta@example.org"]
@@ -79,3 +86,27 @@ async def test_when_the_test_ends_nobody_listens() -> None:
         port = server.address[1]
 
     assert not answers(port)
+
+
+async def test_a_content_may_be_answered_by_its_recipient() -> None:
+    async with ScriptedSmtp({"DATA": {"marta@example.org": ["451 4.3.0 later"]}}) as server:
+        await send(server, ["ada@example.org"])
+        with pytest.raises(aiosmtplib.SMTPDataError):
+            await send(server)
+        await send(server)
+
+        assert [mail.accepted for mail in server.received] == [True, False, True]
+
+
+async def test_a_server_that_stops_hangs_up_on_a_client_that_encrypts(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path))
+    server = SmtpServer("localhost", 0, object(), tls_context=context)
+    await server.start()
+    host, port = server.address
+    client = aiosmtplib.SMTP(hostname=host, port=port, start_tls=True, validate_certs=False, timeout=10)
+    await client.connect()
+    await asyncio.wait_for(server.stop(), 20)
+
+    await eventually(lambda: not client.is_connected)
+    assert server.connections == 1

@@ -4,7 +4,8 @@ Order: an outbox is always published from its front, so whatever two relays and 
 appearance of each event on the bus follows the order of versions; readers drop what they have seen.
 
 What is published stays in its outbox for up to a second: by then most documents have been saved again, by a
-writer whose cause was that event and who left it out, and the rest are emptied by a few bulk calls.
+writer whose cause was that event and who left it out, and the rest are emptied by a few bulk calls. Under
+load events gather for a moment before they are published (`pace.py`): they wait where they are safe.
 
 On failure: while the bus is down `publish` waits, what is offered meanwhile waits too, and above
 `WAITING_LIMIT` documents is left to the sweep. Nothing is taken out of an outbox before it is durable on the
@@ -15,6 +16,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -27,6 +29,7 @@ from shared.ports.bus import Bus, Message
 from shared.ports.documents import Collection
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
+from shared.runtime.pace import Pace
 from shared.runtime.waiting import wait_until
 
 WAITING_LIMIT = 10_000
@@ -79,6 +82,7 @@ class Relay:
         self._waiting: dict[_Key, _Waiting] = {}
         self._published: dict[str, None] = {}
         self._to_clear: dict[_Key, _Published] = {}
+        self._pace = Pace(monotonic)
         self._busy = 0
         self._draining = False
         self._wake = asyncio.Event()
@@ -134,9 +138,13 @@ class Relay:
             if not self._waiting:
                 self._wake.clear()
             with self._at_work():
-                await self._publish(batch)
+                published = await self._publish(batch)
+            octets = sum(len(envelope.data) for envelope in published)
+            if pause := self._pace.pause_after(len(published), octets):
+                await wait_until(self._hurry, pause)
 
-    async def _publish(self, batch: Mapping[_Key, _Waiting]) -> None:
+    async def _publish(self, batch: Mapping[_Key, _Waiting]) -> Sequence[Envelope]:
+        """Publish what was not published yet; returns it, and nothing when that failed."""
         fresh = [e for _, _, waiting in batch.values() for e in waiting if e.id not in self._published]
         try:
             await reach(Site.OUTBOX_SAVED)
@@ -144,7 +152,7 @@ class Relay:
             await reach(Site.OUTBOX_PUBLISHED)
         except Exception as fault:  # noqa: BLE001 (whatever it was, the outboxes keep the events)
             log.warning("outbox.publish_failed", events=len(fresh), fault=type(fault).__name__)
-            return
+            return []
         self._remember(fresh)
         for key, (collection, doc_id, waiting) in batch.items():
             published = self._to_clear.setdefault(key, (collection, doc_id, {}))[2]
@@ -152,6 +160,7 @@ class Relay:
             if len(published) >= CLEAR_AT_ONCE:
                 self._hurry.set()
         self._clear.set()
+        return fresh
 
     async def _keep_clearing(self) -> None:
         while True:

@@ -92,7 +92,7 @@ class Session:
         self._watch = watch
         self._window = Window(settings.concurrency * DEPTH, HELD_BYTES)
         self._backoff = Backoff(settings.first_pause, min(settings.longest_pause, LONGEST_FETCH_PAUSE))
-        self._pace = Pace(clock)
+        self._pace = Pace(clock.monotonic)
         self._subscription: Subscription
         self._paused: frozenset[Partition] = frozenset()
         self._ready: deque[Chain] = deque()
@@ -158,8 +158,8 @@ class Session:
         if now >= self._lag_at:
             self._lag_at = now + LAG_EVERY
             await self._noting("lag", self._look_at_lag())
-        if gathering := self._pace.pause_after(records):
-            await first_of(self._clock.sleep(gathering), stop.wait())
+        if pause := self._pace.pause_after(len(records), sum(len(record.value) for record in records)):
+            await first_of(self._clock.sleep(pause), stop.wait())
 
     def _pause_and_resume(self) -> None:
         wanted = self._window.to_pause(self._subscription.assignment())

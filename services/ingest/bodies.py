@@ -21,10 +21,24 @@ from shared.domain.errors import Unreadable
 from shared.domain.messages import Attachment
 
 LONGEST_NAME = 255
+LONGEST_REPORT = 64 * 1024
+"""Bytes kept of a part that tells what became of another mail; what matters of it stands at its beginning."""
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _META_WINDOW = 2048
 _PATH = re.compile(r"[\\/]")
+
+
+_REPORTS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/feedback-report")
+_STATUS = ("delivery-status", "disposition-notification")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A part that tells of another mail: what became of it, or that mail itself or its headers, as text."""
+
+    content_type: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -46,6 +60,7 @@ class Bodies:
         self._sections: list[_Section] = []
         self._parts = 0
         self.attachments: list[Attachment] = []
+        self.reports: list[Report] = []
         self.decisions: list[str] = []
 
     def walk(self, message: "Message[str, str]") -> None:
@@ -69,7 +84,10 @@ class Bodies:
             return self._read_multipart(part, kind, depth)
         if kind in ("text/plain", "text/html") and not _is_file(part):
             return [self._section(part, kind)]
-        self.attachments.append(_attachment(part, kind))
+        data = _bytes_of(part)
+        self.attachments.append(_attachment(part, kind, data))
+        if kind in _REPORTS or kind.endswith(_STATUS):
+            self.reports.append(Report(kind, clean(decode(data[:LONGEST_REPORT], None))))
         return []
 
     def _read_multipart(self, part: "Message[str, str]", kind: str, depth: int) -> list[_Section]:
@@ -117,8 +135,7 @@ def _bytes_of(part: "Message[str, str]") -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _attachment(part: "Message[str, str]", kind: str) -> Attachment:
-    data = _bytes_of(part)
+def _attachment(part: "Message[str, str]", kind: str, data: bytes) -> Attachment:
     content_id = text_of(str(part.get("content-id", ""))).strip("<> ")
     return Attachment(
         filename=_file_name(part),

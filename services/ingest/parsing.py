@@ -15,7 +15,7 @@ from email.message import Message
 from email.parser import BytesParser
 from email.policy import Compat32
 
-from services.ingest.bodies import Bodies
+from services.ingest.bodies import Bodies, Report
 from services.ingest.headers import Address, addresses, date_of, ids, own_id, text_of, unfolded
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable
@@ -77,6 +77,7 @@ class ParsedMail:
     html: str
     attachments: list[Attachment]
     decisions: list[str] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
 
     def header(self, name: str) -> str:
         """The first field of this name (lower case), as text; empty when there is none."""
@@ -164,6 +165,7 @@ def _read(message: "Message[str, str]", body: bytes, limits: Limits) -> ParsedMa
         html=html,
         attachments=bodies.attachments,
         decisions=bodies.decisions,
+        reports=bodies.reports,
     )
 
 

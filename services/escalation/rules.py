@@ -60,11 +60,16 @@ def targets_begun_by(event: events.TicketEvent) -> tuple[Target, ...]:
 
 
 def apply(policy: Policy, deadline: Deadline, event: events.TicketEvent) -> None:
-    """What the event does to a deadline of its ticket; nothing when the deadline knows a later version."""
+    """What the event does to a deadline of its ticket; nothing when the deadline knows a later version.
+
+    What came too late meets nothing: the timer finds the deadline missed, and tells.
+    """
     if event.version <= deadline.ticket_version or deadline.state is not DeadlineState.RUNNING:
         return
     ended = _ended_by(deadline.target, event)
     due_at, why = policy.due(deadline.target, Priority(event.facts.priority), deadline.started_at)
+    if ended is DeadlineState.MET and event.occurred_at > due_at:
+        ended = None
     if ended is None and due_at == deadline.due_at:
         return
     deadline.ticket_version = event.version

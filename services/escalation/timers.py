@@ -15,6 +15,7 @@ from shared import metrics
 from shared.domain.cause import Cause
 from shared.domain.deadlines import Deadline, DeadlineState
 from shared.domain.errors import Conflict, OmbudError, Unavailable
+from shared.domain.ticket import Ticket
 from shared.ports.clock import Clock
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
@@ -63,14 +64,8 @@ class Timers:
     async def _fire(self, deadline: Deadline) -> None:
         claimed = deadline.version
         await reach(Site.TIMER_CLAIMED)
-        ticket = await self._stores.tickets.get(deadline.ticket_id)
-        state = rules.verdict(deadline, ticket)
+        state = await self._outcome(deadline)
         if state is DeadlineState.BREACHED:
-            cause = Cause(f"escalation:{deadline.id}", "service:escalation", self._now(deadline), deadline.id)
-            await self._stores.tickets.change(
-                ticket.id,
-                lambda seen: seen.breach(deadline.target.value, deadline.due_at, deadline.policy, cause),
-            )
             await reach(Site.TIMER_TOLD)
         deadline.state, deadline.fired_at, deadline.wake_at = state, self._now(deadline), None
         deadline.touch()
@@ -80,6 +75,20 @@ class Timers:
             return
         metrics.TIMERS_FIRED.labels(deadline.target.value, state.value).inc()
         metrics.TIMER_LATENESS.observe((deadline.fired_at - deadline.due_at).total_seconds())
+
+    async def _outcome(self, deadline: Deadline) -> DeadlineState:
+        """What the deadline turned out to be, by the ticket as it is saved; that knows if it was missed."""
+        cause = Cause(f"escalation:{deadline.id}", "service:escalation", self._now(deadline), deadline.id)
+        state = deadline.state
+
+        def decide(ticket: Ticket) -> None:
+            nonlocal state
+            state = rules.verdict(deadline, ticket)
+            if state is DeadlineState.BREACHED:
+                ticket.breach(deadline.target.value, deadline.due_at, deadline.policy, cause)
+
+        await self._stores.tickets.change(deadline.ticket_id, decide)
+        return state
 
     def _now(self, deadline: Deadline) -> datetime:
         """Not before it was due: that it was, is why it was claimed, whoever has set the clock back since."""

@@ -116,6 +116,17 @@ def test_an_agents_reply_meets_the_first_response_and_not_the_resolution() -> No
     assert resolution.state is DeadlineState.RUNNING
 
 
+def test_what_came_after_the_due_date_meets_no_deadline_and_leaves_it_to_the_timer() -> None:
+    late = NOON + timedelta(hours=8, seconds=1)
+    reply = event(
+        events.AgentReplied, 2, message_id="m", status_before="new", status_now="waiting", occurred_at=late
+    )
+    deadline = running()
+    rules.apply(POLICY, deadline, reply)
+
+    assert (deadline.state, deadline.version) == (DeadlineState.RUNNING, 0)
+
+
 @pytest.mark.parametrize(
     ("status", "state"),
     [

@@ -134,6 +134,43 @@ async def test_an_answer_in_time_is_met_even_if_nobody_told_escalation(
     assert (await states(ground))["first_response"] is DeadlineState.MET
 
 
+async def test_an_answer_too_late_meets_nothing_though_it_is_heard_of_before_the_timer_fires(
+    ground: Ground, clock: FakeClock
+) -> None:
+    ticket_id = await opened(ground)
+    await ground.feed(handler(ground))
+    await clock.advance(8 * HOUR + 1)
+    reply = Cause("api:1", "user:ada", clock.now())
+    await ground.platform.stores.tickets.change(ticket_id, lambda t: t.agent_replied("msg_2", reply))
+    await ground.feed(handler(ground))
+    await timers(ground).fire_due()
+
+    assert await breaches(ground) == ["first_response"]
+    assert (await states(ground))["first_response"] is DeadlineState.BREACHED
+
+
+async def test_a_deadline_that_was_told_as_missed_is_missed_though_the_teller_died_and_an_answer_came(
+    ground: Ground, clock: FakeClock
+) -> None:
+    ticket_id = await opened(ground)
+    await ground.feed(handler(ground))
+    await clock.advance(8 * HOUR)
+    stores = ground.platform.stores
+    (claimed,) = await stores.deadlines.collection.claim(clock.now(), SETTINGS.lease, 10)
+    cause = Cause(f"escalation:{claimed.id}", "service:escalation", clock.now())
+    await stores.tickets.change(
+        ticket_id, lambda t: t.breach("first_response", claimed.due_at, "default", cause)
+    )
+    await clock.advance(SETTINGS.lease)
+    reply = Cause("api:1", "user:ada", clock.now())
+    await stores.tickets.change(ticket_id, lambda t: t.agent_replied("msg_2", reply))
+    await ground.feed(handler(ground))
+    await timers(ground).fire_due()
+
+    assert await breaches(ground) == ["first_response"]
+    assert (await states(ground))["first_response"] is DeadlineState.BREACHED
+
+
 async def test_the_whole_story_read_again_leaves_the_same_deadlines(ground: Ground, clock: FakeClock) -> None:
     ticket_id = await opened(ground)
     tickets = ground.platform.stores.tickets

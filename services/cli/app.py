@@ -5,7 +5,20 @@ import sys
 
 import typer
 
-from services.cli import config, dead, doctor, key, letters, mailbox, quarantine, run, sandbox, serve, trace
+from services.cli import (
+    config,
+    dead,
+    doctor,
+    key,
+    letters,
+    mailbox,
+    quarantine,
+    run,
+    sandbox,
+    serve,
+    thread,
+    trace,
+)
 from services.settings import OmbudSettings
 from shared.runtime.settings import unknown
 
@@ -29,6 +42,7 @@ for verb, says in serve.VERBS.items():
     app.command(verb, help=says)(serve.verb(verb))
 app.command("prepare")(serve.prepare)
 app.command("explain")(trace.explain)
+app.command("thread")(thread.thread)
 app.command("trace")(trace.trace)
 app.add_typer(mailbox.app, name="mailbox")
 app.add_typer(quarantine.app, name="quarantine")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tests.conformance import floors, mails, report
+from tests.conformance import floors, headers, mails, raws, report, threads
 from tests.conformance.cases import corpora, mail_cases
 from tests.conformance.groups import Answer
 
@@ -44,8 +44,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _answers(folder: Path, asked: argparse.Namespace, run: mails.Run) -> list[Answer]:
-    cases = (case for case in mail_cases(folder) if asked.corpus in ("", case.corpus))
+    cases = [case for case in mail_cases(folder) if asked.corpus in ("", case.corpus)]
     found = list(mails.answers(cases, run))
+    if asked.field in ("", "raw"):
+        found += raws.answers(case.mail for case in cases)
+    if asked.corpus in ("", threads.CORPUS):
+        found += threads.answers(folder)
+    if asked.corpus in ("", headers.CORPUS):
+        found += headers.answers(folder)
     return [one for one in found if asked.field in ("", one.field)]
 
 

@@ -87,8 +87,8 @@ def _quotes_removed(told: Told) -> str:
     reply, signature = told["reply_text"] or "", told["signature"] or ""
     if not signature:
         return reply
-    body = told["body_text"] or ""
-    return next((both for gap in ("\n", "\n\n") if (both := reply + gap + signature) in body), both)
+    joined = [f"{reply}{gap}{signature}" for gap in ("\n", "\n\n")]
+    return next((one for one in joined if one in (told["body_text"] or "")), joined[-1])
 
 
 def _described(told: Told) -> list[dict[str, str]]:

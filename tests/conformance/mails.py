@@ -4,13 +4,16 @@ An exception is an answer too: every check of its case is wrong, and it is told 
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from services.ingest.explain import explain
 from tests.conformance.cases import Case
 from tests.conformance.fields import Told, informative, judged
 from tests.conformance.groups import Answer, group_of
+
+Explain = Callable[[bytes, str], Told]
+"""A raw mail and its file's name to the object that is told of it."""
 
 
 @dataclass
@@ -23,10 +26,10 @@ class Run:
     raised: dict[str, str] = field(default_factory=dict)
 
 
-def answers(cases: Iterable[Case], run: Run) -> Iterator[Answer]:
+def answers(cases: Iterable[Case], run: Run, explained: Explain = explain) -> Iterator[Answer]:
     """An answer for each check of each case; `run` is filled on the way."""
     for case in cases:
-        told = _told(case, run)
+        told = _told(case, run, explained)
         for check in case.checks:
             shown_only = informative(case, check)
             try:
@@ -48,12 +51,12 @@ def answers(cases: Iterable[Case], run: Run) -> Iterator[Answer]:
             )
 
 
-def _told(case: Case, run: Run) -> Told:
+def _told(case: Case, run: Run, explained: Explain) -> Told:
     """The object of `explain`; empty when it raised."""
     raw = case.mail.read_bytes()
     started = time.perf_counter()
     try:
-        told = explain(raw, case.mail.name)
+        told = explained(raw, case.mail.name)
     except Exception as fault:  # noqa: BLE001 (that there is none is what is shown here)
         run.raised[case.name] = f"{type(fault).__name__}: {fault}"
         told = {}

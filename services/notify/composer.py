@@ -2,6 +2,9 @@
 
 Everything but `created_at` follows from the event and the templates, so the letter made when an event is
 handled again has the same id and the same Message-ID and is found, not made.
+
+An answer finds the letter's ticket by what is signed into it (shared/domain/signed.py): the Message-ID, the
+address in Reply-To and the marker in the body.
 """
 
 from collections.abc import Mapping
@@ -9,12 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.notify import markers
 from services.notify.rendering import Templates
 from services.notify.rules import Wanted
 from shared.domain.errors import Permanent
 from shared.domain.events import Event
 from shared.domain.letters import Letter, letter_id
 from shared.domain.messages import Message
+from shared.domain.signed import Signer
 from shared.domain.ticket import Contact
 from shared.runtime.settings import MailboxSettings
 
@@ -46,11 +51,12 @@ class Occasion:
 
 
 class Composer:
-    """See the module. `mailboxes` are those we serve, by name."""
+    """See the module. `mailboxes` are those we serve, by name; `secret` signs."""
 
-    def __init__(self, templates: Templates, mailboxes: Mapping[str, MailboxSettings]) -> None:
+    def __init__(self, templates: Templates, mailboxes: Mapping[str, MailboxSettings], secret: bytes) -> None:
         self._templates = templates
         self._mailboxes = mailboxes
+        self._signer = Signer(secret)
 
     def compose(self, wanted: Wanted, about: Occasion, at: datetime) -> Letter:
         """The letter, not yet stored. Raises `Permanent` for a mailbox that we do not serve."""
@@ -59,20 +65,25 @@ class Composer:
             raise Permanent(f"there is no mailbox {about.mailbox!r} to write from: is it configured?")
         values = {**about.values, "mailbox_name": mailbox.name, "language": mailbox.language}
         written = self._templates.write(wanted.kind, mailbox.language, values)
-        own_id = id_of(wanted, about.event)
+        own_id, ticket_id, to = id_of(wanted, about.event), about.event.ticket_id, wanted.to.address
+        marker = self._signer.marker(ticket_id, to)
+        domain = mailbox.address.rpartition("@")[2].lower()
         return Letter(
             id=own_id,
-            ticket_id=about.event.ticket_id,
+            ticket_id=ticket_id,
             kind=wanted.kind.value,
             automatic=wanted.automatic,
             to=wanted.to,
             sender=Contact(address=mailbox.address, name=mailbox.name),
             subject=written.subject,
-            text=written.text,
-            html=written.html,
-            message_id=f"{own_id}@{mailbox.address.rpartition('@')[2].lower()}",
+            text=markers.in_text(written.text, marker),
+            html=markers.in_html(written.html, marker),
+            message_id=self._signer.message_id(ticket_id, to, own_id, domain),
             in_reply_to=about.thread.parent,
             references=about.thread.before,
+            reply_to=self._signer.reply_address(mailbox.address, ticket_id, to)
+            if mailbox.plus_address
+            else "",
             language=mailbox.language,
             created_at=at,
             correlation_id=about.event.correlation_id,

@@ -30,7 +30,7 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
     handlers = NotifyHandlers(
         stores,
         platform.clock,
-        Composer(Templates(own.templates), settings.mailboxes),
+        Composer(Templates(own.templates), settings.mailboxes, platform.secret),
         Brake(platform.documents, own),
         deliverer,
         ours=[mailbox.address for mailbox in settings.mailboxes.values()],

@@ -89,6 +89,21 @@ class MailboxSettings(Section):
     maildir: Path | None = None
     language: str = "en"
     team: str | None = None
+    plus_address: bool = Field(
+        default=True,
+        description="letters ask for answers to address+tag, which names the ticket; "
+        "off where the server takes no such addresses",
+    )
+    authserv_id: str = Field(
+        default="",
+        description="whose Authentication-Results are believed (RFC 8601): the name that the server which "
+        "takes in this mailbox's mail writes there; empty: nobody's",
+    )
+    require_authentication: bool = Field(
+        default=False,
+        description="a sender that authserv_id does not confirm, and who answers no letter of ours, is "
+        "shown as unverified and moves nothing",
+    )
 
 
 class SmtpSettings(Section):

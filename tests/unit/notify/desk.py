@@ -43,7 +43,7 @@ def handlers_on(
     return NotifyHandlers(
         stores,
         clock,
-        Composer(TEMPLATES, mailboxes),
+        Composer(TEMPLATES, mailboxes, SECRET),
         Brake(stores.documents, settings),
         Deliverer(stores.letters, mailer, clock, settings, SECRET),
         ours=[mailbox.address for mailbox in MAILBOXES.values()],

@@ -4,11 +4,13 @@ Nothing is stored and nobody is asked: it is the very reading that intake does, 
 """
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
-from services.ingest.headers import Address
+from services.ingest.bounces import bounce_of
+from services.ingest.headers import Address, addresses, written_date
 from services.ingest.parsing import ParsedMail, parse
-from services.ingest.recognise import Kind, recognise
+from services.ingest.recognise import AUTO_REPLIES, NOTICES, recognise
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable
 
@@ -68,11 +70,11 @@ def _read(mail: ParsedMail) -> dict[str, Any]:
         "references": mail.references,
         "subject": mail.subject,
         "from": _person(mail.sender) if mail.sender else None,
-        "sender": mail.header("sender") or None,
+        "sender": _first(mail, "sender"),
         "reply_to": [_person(one) for one in mail.reply_to],
         "to": [_person(one) for one in mail.to],
         "cc": [_person(one) for one in mail.cc],
-        "date": mail.date.isoformat() if mail.date else None,
+        "date": _written(mail),
         "body_text": mail.text,
         "body_html": mail.html or None,
         "reply_text": mail.text,
@@ -85,11 +87,23 @@ def _recognised(mail: ParsedMail, own_addresses: Collection[str], secret: bytes)
     return {
         "kind": found.kind.value,
         "is_auto_generated": found.automatic,
-        "is_auto_reply": found.kind in (Kind.AUTO_REPLY, Kind.OUT_OF_OFFICE),
-        "is_bounce": found.kind is Kind.BOUNCE,
+        "is_auto_reply": found.kind in AUTO_REPLIES,
+        "is_bounce": found.kind in NOTICES,
+        "bounce": asdict(bounce_of(mail)) if found.kind in NOTICES else None,
         "may_auto_respond": found.may_auto_respond,
         "decisions": [*found.reasons, *mail.decisions],
     }
+
+
+def _first(mail: ParsedMail, name: str) -> dict[str, str] | None:
+    found = addresses(",".join(mail.headers.get(name, [])), 1)
+    return _person(found[0]) if found else None
+
+
+def _written(mail: ParsedMail) -> str | None:
+    """The date with the offset of the sender's zone, where `ParsedMail` has it in UTC."""
+    found = written_date(next(iter(mail.headers.get("date", [])), "")) if mail.date else None
+    return found.isoformat() if found else None
 
 
 def _person(address: Address) -> dict[str, str]:

@@ -18,6 +18,7 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]")
 _WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,30})?\?([bBqQ])\?([^?]{0,20000})\?=")
 _ID = re.compile(r"<([^<>\s]{1,998})>")
 _BARE_ID = re.compile(r"(?<![^<>\s,;\"()@])[^<>\s,;\"()@]{1,500}@[^<>\s,;\"()@]{1,497}")
+_LONE_WORD = re.compile(r"^\s*(?=[^\s\d]{0,200}\d)([^\s<>,;]{4,500})\s*$")
 _TOKEN = re.compile(
     r"""(?P<quoted>"(?:[^"\\]|\\.)*")|<(?P<angle>[^<>]*)>|\((?P<comment>[^()]*)\)|(?P<end>[,;])
     |(?P<text>(?:[^"<>(),;\\]|\\.)+)|.""",
@@ -133,9 +134,13 @@ def _name(written: str) -> str:
 
 
 def ids(raw: str) -> list[str]:
-    """The message ids of a field, without `<>`, in the order written, each once (RFC 5322 §3.6.4)."""
+    """The message ids of a field, without `<>`, in the order written, each once (RFC 5322 §3.6.4).
+
+    Some programs write neither `<>` nor `@`: a lone word is an id if a digit is in it, so that `none` is not.
+    """
     value = one_line(_eight_bit(unfolded(raw)))
-    return list(dict.fromkeys(_ID.findall(value) or _BARE_ID.findall(value)))
+    found = _ID.findall(value) or _BARE_ID.findall(value) or _LONE_WORD.findall(value)
+    return list(dict.fromkeys(found))
 
 
 def own_id(raw: str) -> str:
@@ -149,8 +154,17 @@ def own_id(raw: str) -> str:
 
 def date_of(raw: str) -> datetime | None:
     """The date in UTC (RFC 5322 §3.3); None when it is none."""
+    found = written_date(raw)
+    try:
+        return found.astimezone(UTC) if found is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def written_date(raw: str) -> datetime | None:
+    """The date as the sender's clock had it, in the sender's zone; UTC when the field names none."""
     try:
         found = parsedate_to_datetime(unfolded(raw))
-        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,7 +1,8 @@
 """A case of threading, rehearsed: mails go through intake itself, letters are put where sending puts them.
 
-For `ombud thread` and the conformance run. It needs a platform of its own for each case, as its ids come
-again in others. Raises what intake raises.
+For `ombud thread` and the conformance run. A letter gets the signed Message-ID and reply address that ours
+have; where the mails after it have those of the case, ours are put in their place. It needs a platform of its
+own for each case, as its ids come again in others. Raises what intake raises.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from shared.domain.ids import derived, digest, sortable, thread_id_for
 from shared.domain.ledger import Outcome
 from shared.domain.mail_fetched import MailFetched
 from shared.domain.messages import Direction, Message
+from shared.domain.signed import Signer
 from shared.domain.status import Status
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Partition, Record
@@ -24,6 +26,7 @@ from shared.runtime.service import Platform
 from shared.stores.collections import ThreadId
 
 MAILBOX = "support"
+DOMAIN = "support.invalid"
 _BEGIN = datetime(2026, 9, 1, 8, tzinfo=UTC)
 _STATES = {"closed": Status.CLOSED, "resolved": Status.RESOLVED}
 """Those of a case's states that a ticket is moved to; in all others it waits for the customer."""
@@ -37,10 +40,12 @@ class Rehearsal:
     ) -> None:
         self._stores = platform.stores
         self._intake = Intake(platform, settings, case.own_addresses())
+        self._signer = Signer(platform.secret)
         self._case = case
         self._mails = mails
         self._tickets: dict[str, str] = {}
         self._labels: dict[str, str] = {}
+        self._ours: dict[bytes, bytes] = {}
         self._now = _BEGIN
 
     async def run(self) -> dict[str, str | None]:
@@ -65,6 +70,8 @@ class Rehearsal:
     async def _taken_in(self, message: CaseMessage, uid: int) -> str | None:
         """The ticket of a mail; None for one that made no message."""
         raw = self._mails[message.key]
+        for theirs, ours in self._ours.items():
+            raw = raw.replace(theirs, ours)
         fetched = MailFetched(MAILBOX, 1, uid, digest(raw), self._now, self._now, "", raw)
         await self._intake.handle(
             Record(Partition(MAIL_TOPIC, 0), uid, fetched.entry, raw, fetched.headers(), self._now)
@@ -84,6 +91,7 @@ class Rehearsal:
         else:
             ticket = await self._stores.tickets.get(known)
         told.ticket_id = ticket.id
+        self._sign(letter, told)
         await self._stores.messages.add(told)
         if told.message_id:
             carried = ThreadId(id=thread_id_for(told.message_id), ticket_id=ticket.id, carried=True)
@@ -99,9 +107,21 @@ class Rehearsal:
             author="agent",
             to=[_contact(one) for one in addresses(letter.to or NOBODY)],
             subject=letter.subject or "",
-            message_id=own_id(letter.message_id or ""),
             at=self._now,
         )
+
+    def _sign(self, letter: CaseMessage, told: Message) -> None:
+        """Give it the names that our letters have; a letter that the case gives no id has left none."""
+        addressee = told.to[0].address
+        if letter.message_id:
+            told.message_id = self._signer.message_id(told.ticket_id, addressee, told.id, DOMAIN)
+            written = letter.message_id.strip()
+            self._ours[written.encode()] = written.replace(own_id(written), told.message_id).encode()
+        for one in addresses(letter.reply_to or ""):
+            local, _, domain = one.address.rpartition("@")
+            mailbox = f"{local.partition('+')[0]}@{domain}"
+            ours = self._signer.reply_address(mailbox, told.ticket_id, addressee)
+            self._ours[one.address.encode()] = ours.encode()
 
     async def _opened(self, letter: CaseMessage, told: Message) -> Ticket:
         """The ticket that a letter without one before it stands on."""

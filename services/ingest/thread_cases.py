@@ -23,6 +23,12 @@ _DATE = "Tue, 01 Sep 2026 09:59:58 +0200"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FROM = re.compile(rb"^from:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 _REPLY_ADDRESS = re.compile(r"^([^+@\s]+)\+[0-9a-z.-]{16,}@(\S+)$", re.IGNORECASE)
+_ALWAYS = {
+    "postmaster_follow_up_search_in": "references",
+    "reply_key_addresses": True,
+    "subject_match": "never",
+}
+"""What other products let one choose and Ombud always does."""
 _THREADING = ("message_id", "in_reply_to", "references")
 
 
@@ -85,6 +91,8 @@ class Case(BaseModel):
         """The settings under which it runs, and the names of those that Ombud does not have."""
         settings, unknown = base, []
         for name, value in self.settings.items():
+            if name in _ALWAYS and value == _ALWAYS[name]:
+                continue
             try:
                 settings = IngestSettings.model_validate({**settings.model_dump(), name: value})
             except ValidationError:

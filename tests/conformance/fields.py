@@ -108,6 +108,7 @@ _DERIVED: dict[str, Callable[[Told], Any]] = {
     "seconds_max": lambda told: told["seconds"],
     "from": lambda told: (told["from"] or {}).get("address"),
     "from_name": lambda told: (told["from"] or {}).get("name"),
+    "sender": lambda told: (told["sender"] or {}).get("address"),
     "to": _addresses("to"),
     "cc": _addresses("cc"),
     "reply_to": _addresses("reply_to"),

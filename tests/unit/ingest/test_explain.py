@@ -37,3 +37,16 @@ def test_a_bounce_is_called_one() -> None:
     told = explain(mail(headers={"Content-Type": "multipart/report; report-type=delivery-status"}), "b.eml")
 
     assert (told["is_bounce"], told["is_auto_generated"], told["is_auto_reply"]) == (True, True, False)
+
+
+def test_the_date_is_told_in_the_zone_of_the_sender() -> None:
+    assert explain(mail(), "a.eml")["date"] == "2026-09-01T09:59:58+02:00"
+    assert explain(mail(headers={"Date": "some day"}), "a.eml")["date"] is None
+    assert explain(mail(headers={"Date": ""}), "a.eml")["date"] is None
+
+
+def test_a_sender_that_is_named_beside_the_author_is_told_as_a_person() -> None:
+    told = explain(mail(headers={"Sender": "The Desk <Desk@Example.org>"}), "a.eml")
+
+    assert told["sender"] == {"name": "The Desk", "address": "desk@example.org"}
+    assert explain(mail(), "a.eml")["sender"] is None

@@ -68,6 +68,9 @@ def test_no_more_addresses_are_kept_than_allowed() -> None:
         ("a@x b@x", ["a@x", "b@x"]),
         ("Your message of Monday <a@x>", ["a@x"]),
         ("nothing", []),
+        (" 0123abc ", ["0123abc"]),
+        ("message 17", []),
+        ("17", []),
     ],
 )
 def test_ids_are_found_in_order_and_once(raw: str, found: list[str]) -> None:
@@ -111,7 +114,7 @@ def test_no_field_body_is_too_strange_to_be_read(raw: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bait", ['"', '\\"', "(", "<", "=?a?q?", "a@", "a" * 10 + "@,", "=?utf-8?q?x?= ", "a", ": "]
+    "bait", ['"', '\\"', "(", "<", "=?a?q?", "a@", "a" * 10 + "@,", "=?utf-8?q?x?= ", "a", ": ", " 1"]
 )
 def test_hostile_fields_of_a_quarter_megabyte_are_read_within_a_second(bait: str) -> None:
     raw = bait * (256 * 1024 // len(bait))

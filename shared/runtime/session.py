@@ -19,6 +19,8 @@ from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL
 from shared.ports.bus import Bus, Partition, Record, Subscription
 from shared.ports.clock import Clock
 from shared.runtime.backoff import Backoff
+from shared.runtime.failpoint_plan import Site
+from shared.runtime.failpoints import reach
 from shared.runtime.guard import Watch
 from shared.runtime.handling import Handling
 from shared.runtime.outages import Outages
@@ -284,6 +286,7 @@ class Session:
         done = [(lane, lane.committable()) for lane in lanes]
         done = [(lane, offset) for lane, offset in done if offset > lane.committed]
         if done:
+            await reach(Site.CONSUMER_HANDLED)
             await self._subscription.commit({lane.partition: offset for lane, offset in done})
         for lane, offset in done:
             lane.committed = max(lane.committed, offset)

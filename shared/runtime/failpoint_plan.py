@@ -67,9 +67,7 @@ def parsed(text: str) -> dict[Site, Action]:
         if name not in set(Site):
             faults.append(f"there is no failpoint {name!r}, only {', '.join(Site)}")
         elif found is None:
-            faults.append(
-                f"{name} cannot {action!r}, only kill, raise or sleep:SECONDS, with @NTH or not"
-            )
+            faults.append(f"{name} cannot {action!r}, only kill, raise or sleep:SECONDS, with @NTH or not")
         else:
             verb = found["verb"].partition(":")[0]
             plan[Site(name)] = Action(verb, float(found["seconds"] or 0), int(found["nth"] or 0))

@@ -22,7 +22,7 @@ from pymongo.errors import BulkWriteError
 from shared.adapters.gather import Gatherer
 from shared.adapters.mongo import Mongo, calling, encoded, ours_by_index
 from shared.adapters.mongo_filters import Query, all_of, behind, mark_of, query_of, sort_of
-from shared.adapters.mongo_search import WholeWords, phrases, words_of
+from shared.adapters.mongo_search import searched, words_of
 from shared.adapters.mongo_shape import CLAIM, OUTBOX_SINCE, document_of, fields_of
 from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotFound, OmbudError, Unavailable, UndeclaredFilter
@@ -132,20 +132,9 @@ class MongoCollection(Generic[D]):
         words = words_of(text)
         if not words or not self._spec.text or limit < 1:
             return []
-        whole = WholeWords(words, self._spec.text)
-        query = {"$text": {"$search": phrases(words)}, **all_of(conditions)}
-        found: list[D] = []
         with calling("search"):
-            cursor = self._stored.find(query).sort([("score", {"$meta": "textScore"}), ("_id", ASCENDING)])
-            try:
-                async for stored in cursor:
-                    if whole.match(stored):
-                        found.append(self._read(stored))
-                    if len(found) == limit:
-                        break
-            finally:
-                await cursor.close()
-        return found
+            found = await searched(self._stored, words, self._spec.text, all_of(conditions), limit)
+        return [self._read(stored) for stored in found]
 
     async def claim(self, now: datetime, lease: float, limit: int, where: Filter | None = None) -> list[D]:
         """See the port."""

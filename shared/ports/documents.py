@@ -154,6 +154,7 @@ class Collection(Protocol[D]):
     async def search(self, text: str, where: Filter | None = None, limit: int = 50) -> list[D]:
         """Documents whose text fields hold all the words of `text` (any case), best first.
 
+        Words that very many documents hold may give the newest of them instead, and not all.
         Raises `UndeclaredFilter`. What people type is data: no operator in it has a meaning.
         """
         ...

@@ -49,7 +49,7 @@ def _answers(folder: Path, asked: argparse.Namespace, run: mails.Run) -> list[An
     if asked.field in ("", "raw"):
         found += raws.answers(case.mail for case in cases)
     if asked.corpus in ("", threads.CORPUS):
-        found += threads.answers(folder)
+        found += threads.answers(folder, run)
     if asked.corpus in ("", headers.CORPUS):
         found += headers.answers(folder)
     return [one for one in found if asked.field in ("", one.field)]
@@ -63,7 +63,7 @@ def _marked(answers: list[Answer]) -> list[Answer]:
 def _verdict(answers: list[Answer], run: mails.Run, raising: bool) -> int:
     slowest, mail = run.slowest
     print(f"\n{run.mails} mails in {run.seconds:.1f} s, the slowest {mail} in {slowest:.2f} s")
-    print(f"{len(run.raised)} of them raised an exception")
+    print(f"{len(run.raised)} cases raised an exception")
     for case, fault in run.raised.items():
         print(f"RAISED {case}: {fault}")
     disputed = [one for one in answers if one.disputed]

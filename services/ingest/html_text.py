@@ -38,7 +38,7 @@ _EDGE = "\v"
 def text_from(html: str) -> str:
     """What a reader would see."""
     walk = _Walk()
-    for tag, written in _pieces(html[:MOST_CHARS]):
+    for tag, written in pieces(html[:MOST_CHARS]):
         if tag is None:
             walk.text(unescape(written))
         elif tag.startswith("/"):
@@ -48,7 +48,7 @@ def text_from(html: str) -> str:
     return walk.result()
 
 
-def _pieces(html: str) -> Iterator[tuple[str | None, str]]:
+def pieces(html: str) -> Iterator[tuple[str | None, str]]:
     """Tags (`name` or `/name`, with what stands in them) and, under None, the text between them, in order."""
     position = 0
     while (opened := html.find("<", position)) >= 0:

@@ -1,0 +1,261 @@
+"""The words by which mail clients mark a quote, language by language. Pure: data alone, and its lookups.
+
+A new language is one line in each table; nothing else. All words are looked up `folded`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]")
+
+
+def folded(line: str) -> str:
+    """A line as the tables have it: composed, in lower case, without what is not seen; spaces are one."""
+    if not line.isascii():
+        line = _INVISIBLE.sub("", unicodedata.normalize("NFC", line)).replace("’", "'")
+    return " ".join(line.split()).casefold()
+
+
+REPLY_MARKER = "reply above this line"
+"""What stands, between dashes, at the top of the quotable part of our letters; English, see `MARKERS`."""
+
+MARKERS: Mapping[str, str] = {
+    "en": REPLY_MARKER,
+    "de": "bitte über dieser zeile antworten",
+    "es": "responda por encima de esta línea",
+    "fr": "répondez au-dessus de cette ligne",
+    "pt": "responda acima desta linha",
+    "hi": "कृपया इस पंक्ति के ऊपर उत्तर दें",
+    "ta": "இந்த வரிக்கு மேலே பதிலளிக்கவும்",
+}
+"""Our marker line in the languages of our letters. What stands below it was not written now."""
+
+_OTHERS_MARKERS = (
+    "please type your reply above this line",
+    "type your reply above this line",
+    "write your reply above this line",
+    "please reply above this line",
+    "please write above this line",
+    "write above this line to reply",
+    "to reply, please write above this line",
+    "bitte antworten sie oberhalb dieser zeile",
+    "antworten sie über dieser zeile",
+    "veuillez répondre au-dessus de cette ligne",
+    "por favor, escriba su respuesta por encima de esta línea",
+    "escriba su respuesta por encima de esta línea",
+    "digite sua resposta acima desta linha",
+    "responda acima desta linha",
+    "rispondi sopra questa riga",
+    "typ uw antwoord boven deze regel",
+    "antwoord boven deze lijn",
+)
+
+_WROTE = {
+    "en": ("wrote", "writes"),
+    "de": ("schrieb", "schreibt", "geschrieben"),
+    "fr": ("a écrit", "écrit", "a ecrit"),
+    "es": ("escribió", "escribio", "ha escrito"),
+    "it": ("ha scritto", "scrive", "scritto"),
+    "pt": ("escreveu", "escreveram"),
+    "nl": ("schreef", "geschreven", "schreef het volgende"),
+    "sv, da, no": ("skrev", "skrev följande", "skrev følgende", "skreiv"),
+    "fi": ("kirjoitti",),
+    "is": ("skrifaði",),
+    "pl": ("napisał", "napisała", "napisał(a)", "pisze", "napisano"),
+    "cs": ("napsal", "napsala", "napsal(a)", "napsal/a"),
+    "sk": ("napísal", "napísala", "napísal(a)", "napísal/a"),
+    "sl, hr, sr": ("je napisal", "je napisala", "napisao", "napisala", "je napisao/la", "је написао"),
+    "hu": ("írta", "ezt írta"),
+    "ro": ("a scris",),
+    "ca": ("va escriure", "ha escrit"),
+    "et": ("kirjutas",),
+    "lv": ("rakstīja",),
+    "lt": ("rašė", "parašė"),
+    "el": ("έγραψε", "έγραψαν"),
+    "tr": ("yazdı", "şunu yazdı", "şunları yazdı"),
+    "ru": ("написал", "написала", "написал(а)", "пишет", "писал", "писал(а)"),
+    "uk": ("написав", "написала", "написав(-ла)", "пише"),
+    "bg": ("написа",),
+    "he": ("כתב", "כתבה", "כתב/ה"),
+    "ar": ("كتب", "كتبت"),
+    "fa": ("نوشت",),
+    "id, ms": ("menulis",),
+    "vi": ("đã viết",),
+    "hi": ("ने लिखा",),
+    "ta": ("எழுதினார்", "எழுதியது"),
+    "bn": ("লিখেছেন",),
+}
+
+_WROTE_UNSPACED = {
+    "zh": ("写道", "寫道", "写到"),
+    "ja": ("書きました", "書き込みました", "のメール", "のメッセージ"),
+    "ko": ("님이 작성", "작성"),
+    "th": ("เขียนว่า",),
+}
+"""In writing without spaces between words, or with endings joined to them."""
+
+_ORIGINAL = {
+    "en": ("original message", "original mail", "original email", "original appointment", "reply message"),
+    "de": ("ursprüngliche nachricht", "originalnachricht", "original nachricht", "original-nachricht",
+           "ursprüngliche e-mail"),
+    "fr": ("message d'origine", "message original", "message initial", "courriel original"),
+    "es": ("mensaje original", "correo original"),
+    "it": ("messaggio originale", "messaggio di origine"),
+    "pt": ("mensagem original",),
+    "nl": ("oorspronkelijk bericht", "origineel bericht"),
+    "sv": ("ursprungligt meddelande", "originalmeddelande"),
+    "da": ("oprindelig meddelelse", "original meddelelse", "oprindelig besked", "original besked"),
+    "no": ("opprinnelig melding", "original melding"),
+    "fi": ("alkuperäinen viesti", "alkuperäinen sähköposti"),
+    "pl": ("wiadomość oryginalna", "oryginalna wiadomość", "treść oryginalnej wiadomości"),
+    "cs": ("původní zpráva", "původní e-mail"),
+    "sk": ("pôvodná správa",),
+    "hu": ("eredeti üzenet",),
+    "ro": ("mesaj original", "mesajul original"),
+    "el": ("αρχικό μήνυμα",),
+    "tr": ("orijinal mesaj", "özgün ileti", "orijinal ileti"),
+    "ru": ("исходное сообщение", "оригинальное сообщение", "исходное письмо"),
+    "uk": ("вихідне повідомлення", "оригінальне повідомлення"),
+    "he": ("הודעה מקורית",),
+    "ar": ("الرسالة الأصلية",),
+    "zh": ("原始邮件", "原始郵件", "原邮件", "原始信件"),
+    "ja": ("元のメッセージ", "オリジナルメッセージ", "original message"),
+    "ko": ("원본 메시지", "원본 메일", "원래 메시지"),
+    "hi": ("मूल संदेश",),
+    "ta": ("அசல் செய்தி",),
+}  # fmt: skip
+
+_FORWARDED = {
+    "en": ("forwarded message", "begin forwarded message", "start of forwarded message", "forwarded mail"),
+    "de": ("weitergeleitete nachricht", "anfang der weitergeleiteten nachricht",
+           "anfang der weitergeleiteten e-mail", "weitergeleitete mail", "weitergeleitet"),
+    "fr": ("message transféré", "début du message transféré", "début du message réexpédié",
+           "courriel transféré", "message transmis"),
+    "es": ("mensaje reenviado", "inicio del mensaje reenviado", "comienzo del mensaje reenviado"),
+    "it": ("messaggio inoltrato", "inizio messaggio inoltrato"),
+    "pt": ("mensagem encaminhada", "mensagem reencaminhada", "início da mensagem reencaminhada",
+           "início da mensagem encaminhada"),
+    "nl": ("doorgestuurd bericht", "begin doorgestuurd bericht"),
+    "sv": ("vidarebefordrat meddelande", "vidarebefordrat brev", "vidarebefordrat mejl"),
+    "da": ("videresendt meddelelse", "videresendt besked", "start på videresendt besked", "videresendt mail"),
+    "no": ("videresendt melding", "begynnelse på videresendt melding", "videresendt e-post"),
+    "fi": ("edelleenlähetetty viesti", "välitetty viesti", "välitetty viesti alkaa", "välitetty posti"),
+    "pl": ("przekazana wiadomość", "wiadomość przekazana", "początek przekazywanej wiadomości",
+           "treść przekazanej wiadomości", "wiadomość przekazana dalej"),
+    "cs": ("přeposlaná zpráva", "předaná zpráva", "začátek přeposlané zprávy"),
+    "sk": ("preposlaná správa", "začiatok preposlanej správy"),
+    "hu": ("továbbított üzenet", "továbbított levél", "továbbított üzenet kezdete"),
+    "ro": ("mesaj redirecționat", "mesaj transmis mai departe", "început mesaj redirecționat"),
+    "el": ("προωθημένο μήνυμα", "έναρξη προωθημένου μηνύματος"),
+    "tr": ("yönlendirilen ileti", "iletilmiş mesaj", "yönlendirilen e-posta", "iletilen mesaj başlangıcı"),
+    "ru": ("пересланное сообщение", "пересылаемое сообщение", "начало переадресованного сообщения",
+           "начало пересылаемого сообщения", "пересылаемое письмо", "перенаправленное сообщение"),
+    "uk": ("переслане повідомлення", "початок переадресованого повідомлення"),
+    "he": ("הודעה שהועברה", "תחילת ההודעה המועברת"),
+    "ar": ("رسالة معاد توجيهها", "بداية الرسالة المعاد توجيهها"),
+    "zh": ("转发的邮件", "转发邮件", "转发邮件信息", "轉寄郵件", "轉寄的郵件", "已转发邮件",
+           "下面是被转发的邮件", "開始轉寄郵件"),
+    "ja": ("転送メッセージ", "転送されたメッセージ", "転送されたメール", "転送メール"),
+    "ko": ("전달된 메시지", "전달된 메일", "전달된 편지"),
+    "hi": ("अग्रेषित संदेश",),
+    "ta": ("முன்னனுப்பப்பட்ட செய்தி",),
+    "id": ("pesan terusan", "pesan yang diteruskan"),
+    "vi": ("thư đã chuyển tiếp", "tin nhắn chuyển tiếp"),
+}  # fmt: skip
+
+FORWARDED_BY = ("forwarded by ", "weitergeleitet von ", "réacheminé par ", "transféré par ", "reenviado por ",
+                "inoltrato da ", "doorgestuurd door ")  # fmt: skip
+"""Starts of a separator that goes on with who forwarded it, and when."""
+
+_FIELDS = {  # from, date, to, cc, subject; commas between the names for one thing
+    "en": ("from, sender", "date, sent, received", "to", "cc, bcc, c.c", "subject, re"),
+    "de": (
+        "von, absender",
+        "datum, gesendet, gesendet am, empfangen",
+        "an",
+        "kopie, kopie an",
+        "betreff, betrifft",
+    ),
+    "fr": (
+        "de, expéditeur",
+        "date, envoyé, envoyé le",
+        "à, a, pour, destinataire",
+        "cc, copie, cc à",
+        "objet, sujet",
+    ),
+    "es": ("de, remitente", "fecha, enviado, enviado el", "para, a, destinatario", "cc, copia", "asunto"),
+    "it": ("da, mittente", "data, inviato, inviato il", "a, destinatario", "cc, copia", "oggetto"),
+    "pt": (
+        "de, remetente",
+        "data, enviado, enviada, enviada em, enviado em",
+        "para, destinatário",
+        "cc, cópia",
+        "assunto",
+    ),
+    "nl": ("van, afzender", "datum, verzonden", "aan", "cc, kopie", "onderwerp"),
+    "sv": ("från, avsändare", "datum, skickat", "till", "kopia", "ämne"),
+    "da": ("fra, afsender", "dato, sendt", "til", "kopi", "emne"),
+    "no": ("fra, avsender", "dato, sendt", "til", "kopi", "emne"),
+    "fi": ("lähettäjä", "lähetetty, päivämäärä, päiväys", "vastaanottaja", "kopio", "aihe"),
+    "pl": ("od, nadawca", "data, wysłano, wysłane", "do", "dw, kopia", "temat"),
+    "cs": ("od, odesílatel", "datum, odesláno", "komu", "kopie", "předmět"),
+    "sk": ("od, odosielateľ", "dátum, odoslané", "komu", "kópia", "predmet"),
+    "hu": ("feladó", "dátum, küldve, elküldve", "címzett", "másolatot kap", "tárgy"),
+    "ro": ("de la, expeditor", "data, trimis", "către, catre", "cc", "subiect"),
+    "ca": ("de", "data, enviat", "a, per a", "cc", "assumpte, tema"),
+    "el": ("από", "ημερομηνία, στάλθηκε", "προς", "κοιν", "θέμα"),
+    "tr": ("kimden, gönderen", "tarih, gönderildi, gönderme tarihi", "kime, alıcı", "bilgi", "konu"),
+    "ru": ("от, от кого, отправитель", "дата, отправлено, дата отправки", "кому", "копия", "тема"),
+    "uk": ("від", "дата, надіслано", "кому", "копія", "тема"),
+    "he": ("מאת", "תאריך, נשלח", "אל", "עותק", "נושא"),
+    "ar": ("من", "تاريخ, التاريخ, تم الإرسال", "إلى", "نسخة", "الموضوع, موضوع"),
+    "zh": (
+        "发件人, 寄件人, 寄件者",
+        "日期, 发送时间, 發送時間, 发送日期, 时间, 寄件日期",
+        "收件人, 收件者",
+        "抄送, 副本",
+        "主题, 主題, 主旨",
+    ),
+    "ja": ("差出人, 送信者", "送信日時, 日付, 日時", "宛先", "cc", "件名"),
+    "ko": ("보낸 사람, 보낸사람", "보낸 날짜, 날짜", "받는 사람, 받는사람", "참조", "제목"),
+    "id": ("dari", "tanggal, dikirim", "kepada", "tembusan", "subjek, perihal"),
+    "vi": ("từ", "ngày, đã gửi", "đến", "cc", "chủ đề"),
+    "hi": ("प्रेषक, से", "दिनांक, भेजा गया", "प्रति", "प्रतिलिपि", "विषय"),
+    "ta": ("அனுப்புநர்", "தேதி", "பெறுநர்", "நகல்", "பொருள்"),
+}
+
+_OTHER_FIELDS = (
+    "reply-to, antwort an, répondre à, responder a, responder para, rispondi a, antwoord aan, svara till,"
+    " svar til, organization, organisation, importance, wichtigkeit, priority, attachments, anlagen,"
+    " pièces jointes, message-id, resent-from, newsgroups, mailing list, user-agent"
+)
+
+FORWARD_PREFIXES = frozenset(
+    "fw fwd wg tr rv i enc vb pd vl doorst ilt továbbítás προωθ пересл 转发 轉寄 转 転送 전달 trs".split()
+)
+"""What mail clients put before the subject of a forward."""
+
+_KINDS = ("from", "date", "to", "cc", "subject")
+
+FIELD_KINDS: Mapping[str, str] = {folded(name): "other" for name in _OTHER_FIELDS.split(", ")} | {
+    folded(name): kind
+    for names in _FIELDS.values()
+    for kind, several in zip(_KINDS, names, strict=True)
+    for name in several.split(", ")
+}
+"""The kind of a header field by its name in any language: from, date, to, cc, subject or other."""
+
+ORIGINAL = frozenset(folded(word) for words in _ORIGINAL.values() for word in words)
+FORWARDED = frozenset(folded(word) for words in _FORWARDED.values() for word in words)
+ALL_MARKERS = frozenset(folded(words) for words in (*MARKERS.values(), *_OTHERS_MARKERS))
+
+_UNSPACED = [re.escape(folded(word)) for words in _WROTE_UNSPACED.values() for word in words]
+_WORDS = sorted(
+    (re.escape(folded(word)) for words in _WROTE.values() for word in words), key=len, reverse=True
+)
+WROTE = re.compile(rf"(?<!\w)(?:{'|'.join(_WORDS)})(?!\w)|{'|'.join(_UNSPACED)}")
+"""A word for writing, in a folded line."""
+
+WROTE_LAST = frozenset(folded(word).rpartition(" ")[2] for words in _WROTE.values() for word in words)
+"""The last words of those."""

@@ -1,0 +1,194 @@
+"""The words by which people and devices sign, language by language. Pure: data alone,"
+" looked up `folded`.
+
+A new language is one line in each table; nothing else.
+"""
+
+import re
+import unicodedata
+
+from services.ingest.quote_words import folded
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+def bare(words: str) -> str:
+    """Folded words without their accents: many people leave them out when they sign."""
+    return words if words.isascii() else _ACCENTS.sub("", unicodedata.normalize("NFD", words))
+
+
+_CLOSINGS = {
+    "en": "regards, best regards, kind regards, kindest regards, warm regards,"
+    " warmest regards, with regards,"
+    " with best regards, with kind regards, many regards, regards and thanks, thanks and regards,"
+    " thanks & regards, thank you and regards, thanks and best regards, thanks and kind regards,"
+    " sincerely, yours sincerely, sincerely yours, yours truly, yours faithfully, yours respectfully,"
+    " respectfully, respectfully yours, best wishes, with best wishes, warm wishes,"
+    " with gratitude, rgds, brgds",
+    "de": "mit freundlichen grüßen, mit freundlichem gruß, mit besten grüßen, mit freundlichen grüssen,"
+    " mit herzlichen grüßen, freundliche grüße, beste grüße, viele grüße, liebe grüße, herzliche grüße,"
+    " schöne grüße, freundlichen gruß, freundlicher gruß, lieben gruß, schönen gruß, gruß, grüße,"
+    " viele liebe grüße, mfg, lg, vg, hochachtungsvoll",
+    "fr": "cordialement, bien cordialement, très cordialement, bien à vous, bien à toi,"
+    " sincèrement, amicalement,"
+    " sincères salutations, salutations, meilleures salutations, salutations distinguées,"
+    " cdlt, cdt, crdlt,"
+    " respectueusement, avec mes salutations, à bientôt et bonne journée",
+    "es": "saludos, un saludo, saludos cordiales, un cordial saludo, cordiales saludos, atentamente,"
+    " muy atentamente, un abrazo, cordialmente, reciba un cordial saludo, gracias y saludos, atte",
+    "it": "cordiali saluti, distinti saluti, saluti, cordialmente, un saluto,"
+    " un cordiale saluto, i migliori saluti,"
+    " con i migliori saluti, cari saluti, tanti saluti, grazie e saluti, grazie e cordiali saluti",
+    "pt": "atenciosamente, cumprimentos, com os melhores cumprimentos,"
+    " melhores cumprimentos, saudações,"
+    " cordialmente, um abraço, abraços, att, obrigado e cumprimentos, respeitosamente",
+    "nl": "met vriendelijke groet, met vriendelijke groeten, vriendelijke groet, vriendelijke groeten,"
+    " hartelijke groet, hartelijke groeten, groet, groeten, groetjes, mvg,"
+    " met hartelijke groet, hoogachtend",
+    "sv": "med vänlig hälsning, med vänliga hälsningar, vänliga hälsningar, vänlig hälsning,"
+    " mvh, hälsningar,"
+    " hälsning, bästa hälsningar, vänligen, med vänlig hälsningar",
+    "da": "med venlig hilsen, venlig hilsen, med venlige hilsner, de bedste hilsner,"
+    " bedste hilsner, mange hilsner,"
+    " hilsen, hilsner, kærlig hilsen, kh, vh, vlh, dbh, mvh, de bedste hilsener, mange hilsener",
+    "no": "med vennlig hilsen, vennlig hilsen, med vennlige hilsener, beste hilsen,"
+    " beste hilsner, hilsen, mvh",
+    "is": "með kveðju, kveðja, bestu kveðjur, kær kveðja",
+    "fi": "ystävällisin terveisin, terveisin, parhain terveisin, yst. terv, terv, kunnioittavasti, yt",
+    "pl": "pozdrawiam, z poważaniem, pozdrowienia, z pozdrowieniami, serdecznie pozdrawiam,"
+    " pozdrawiam serdecznie, z wyrazami szacunku, łączę wyrazy szacunku",
+    "cs": "s pozdravem, s přátelským pozdravem, s úctou, zdravím, s pozdravom, s úctou a pozdravem",
+    "sk": "s pozdravom, s priateľským pozdravom",
+    "sl, hr, sr": "lep pozdrav, lp, s poštovanjem, srdačan pozdrav, pozdrav, s spoštovanjem,"
+    " с поштовањем",
+    "hu": "üdvözlettel, tisztelettel, üdv, szívélyes üdvözlettel, köszönettel",
+    "ro": "cu respect, cu stimă, o zi bună, toate cele bune, cu prietenie",
+    "ca": "salutacions, salutacions cordials, cordialment, atentament",
+    "et": "lugupidamisega, parimate soovidega",
+    "lv": "ar cieņu",
+    "lt": "pagarbiai",
+    "el": "με εκτίμηση, φιλικά, με φιλικούς χαιρετισμούς",
+    "tr": "saygılarımla, saygılarımızla, iyi çalışmalar, sevgiler, selamlar, saygılar",
+    "ru": "с уважением, с наилучшими пожеланиями, с приветом, искренне ваш, всего доброго",
+    "uk": "з повагою, з найкращими побажаннями",
+    "bg": "поздрави, с уважение",
+    "he": "בברכה, בכבוד רב, תודה וברכה",
+    "ar": "مع التحية, مع أطيب التحيات, تحياتي, مع خالص التحية",
+    "zh": "此致, 此致敬礼, 祝好, 顺颂商祺, 敬上, 謹上",
+    "ja": "敬具, 以上、よろしくお願いいたします, よろしくお願いいたします,"
+    " 宜しくお願い致します, よろしくお願いします",
+    "ko": "드림",
+    "id": "salam, hormat kami, hormat saya, salam hormat",
+    "vi": "trân trọng, thân mến, trân trọng kính chào",
+    "hi": "सादर, भवदीय, शुभकामनाओं सहित, धन्यवाद सहित",
+    "ta": "அன்புடன், இப்படிக்கு, நன்றியுடன்",
+}  # fmt: skip
+
+_CASUAL = (
+    "cheers, best, all the best, ciao, love, xoxo, thx, ta, br, kr, yours, take care, have a nice day,"
+    " have a great day, cheers and thanks, thanks, many thanks, thank you, thanks a lot,"
+    " thanks in advance,"
+    " thank you in advance, thank you very much, danke, vielen dank, danke und gruß,"
+    " besten dank, merci,"
+    " merci d'avance, merci beaucoup, gracias, muchas gracias, gracias de antemano, grazie,"
+    " grazie mille,"
+    " obrigado, obrigada, bedankt, alvast bedankt, dank u, tack, tack på förhand, tak,"
+    " på forhånd tak, takk,"
+    " på forhånd takk, kiitos, dziękuję, z góry dziękuję, děkuji, ďakujem, köszönöm,"
+    " mulțumesc, teşekkürler,"
+    " спасибо, заранее спасибо, дякую, благодаря, ευχαριστώ, תודה, شكرا, 谢谢, 謝謝,"
+    " 감사합니다, धन्यवाद, நன்றி"
+)
+
+GREETINGS = frozenset(
+    folded(one)
+    for one in (
+        "hi, hello, hey, dear, greetings, good morning, good afternoon, good evening, hallo, guten tag,"
+        " guten morgen, guten abend, sehr geehrte, sehr geehrter, liebe, lieber, moin,"
+        " servus, grüezi, bonjour,"
+        " bonsoir, salut, cher, chère, hola, buenos días, buenas tardes, estimado, estimada,"
+        " ciao, buongiorno,"
+        " buonasera, salve, gentile, egregio, olá, bom dia, boa tarde, prezado, prezada,"
+        " caro, cara, beste,"
+        " geachte, goedemorgen, goedemiddag, goedendag, hej, hejsan, hei, god morgon,"
+        " god morgen, goddag, moi,"
+        " cześć, dzień dobry, witam, szanowni, szanowny, dobrý den, ahoj, szia, tisztelt,"
+        " bună, bună ziua,"
+        " γεια, αγαπητέ, καλημέρα, merhaba, sayın, selam, здравствуйте, привет, уважаемый, уважаемая,"
+        " добрый день, вітаю, добрий день, שלום, مرحبا, السلام عليكم, 您好, 你好,"
+        " こんにちは, 안녕하세요,"
+        " halo, selamat pagi, xin chào, नमस्ते, प्रिय, வணக்கம், அன்புள்ள"
+    ).split(", ")
+)
+"""How a letter begins."""
+
+DEVICES = tuple(
+    folded(start)
+    for start in (
+        "sent from my ", "sent from mail for windows", "sent from outlook", "sent from yahoo mail",
+        "sent from gmail", "sent from proton mail", "sent from protonmail", "sent with proton mail",
+        "sent with protonmail", "sent using ", "sent via ", "get outlook for ", "sent from the ",
+        "sent from samsung", "sent from a ", "sent from mailbird",
+        "sent from spark", "sent with airmail",
+        "sent from tutanota", "sent with tutanota", "sent from a mobile", "sent by my ",
+        "von meinem ", "von meiner ", "gesendet von ", "gesendet mit ",
+        "diese nachricht wurde von meinem ",
+        "outlook für ", "holen sie sich outlook für ",
+        "envoyé de mon ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec ",
+        "télécharger outlook pour ",
+        "obtenir outlook pour ", "provenance : courrier pour windows", "obtenez outlook pour ",
+        "enviado desde ", "enviado con ", "obtener outlook para ",
+        "enviado do meu ", "enviado a partir de ",
+        "enviado de meu ", "enviado via ", "enviado do ", "obter o outlook para ",
+        "obtenha o outlook para ",
+        "inviato da ", "inviato dal ", "inviato con ", "scarica outlook per ", "ottieni outlook per ",
+        "verzonden vanaf ", "verstuurd vanaf ", "verzonden met ", "verstuurd met ", "outlook voor ",
+        "skickat från ", "hämta outlook för ", "sendt fra ", "sendt med ", "hent outlook til ",
+        "hent outlook for ", "lähetetty ", "hanki outlook ", "wysłane z ",
+        "wysłano z ", "pobierz outlook",
+        "odesláno z ", "odoslané z ", "az én ", "elküldve ", "trimis de pe ", "στάλθηκε από ",
+        "gönderildi ", "отправлено с ", "отправлено из ", "надіслано з ", "отримайте outlook",
+        "נשלח מה", "أرسلت من ", "تم الإرسال من ", "发自我的", "從我的", "从我的", "傳送自",
+        "发自", "来自我的",
+        "iphoneから送信", "ipadから送信", "나의 iphone에서 보냄", "내 iphone에서 보냄",
+        "dikirim dari ", "đã gửi từ ",
+        "मेरे iphone से भेजा गया", "எனது ",
+    )
+)  # fmt: skip
+"""How the line begins that a device or program puts under a mail."""
+
+DEVICE_ENDS = tuple(
+    folded(end)
+    for end in (
+        "から送信", "からの送信", "에서 보냄", "에서 발송", "से भेजा गया",
+        "இலிருந்து அனுப்பப்பட்டது", " gesendet",
+        " iphone'umdan gönderildi", "'dan gönderildi", "'den gönderildi", " iphonesta", " küldve",
+    )
+)  # fmt: skip
+"""How it ends, where the device comes first."""
+
+GADGETS = re.compile(
+    r"iphone|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|pixel|nokia|oneplus|motorola|sony|htc|lg\b"
+    r"|blackberry|windows|outlook|mobil|handy|handheld|phone|telefon|telefoon|téléphone"
+    r"|teléfono|móvil|celular"
+    r"|smartphone|tablet|device|gerät|appareil|dispositivo|enhet|enhed|mail|yahoo|gmail"
+    r"|proton|tutanota|tuta\b"
+    r"|hotmail|gmx|web\.de|app\b|mac\b|macbook|cell|wireless|mobiel|смартфон|телефон"
+    r"|айфон|устройств|почт"
+    r"|spark|thunderbird|手机|电话|網|휴대|端末|携帯|மொபைல்|मोबाइल"
+)
+"""What such a line names."""
+
+CONFIDENTIAL = re.compile(
+    r"confiden|vertraulich|privileged|intended (?:solely|only|recipient|for)|disclaimer|destinataire"
+    r"|riservat|destinatari|geadresseerde|bestemd|konfident|fortrolig|poufn|конфиденциальн|конфіденц"
+    r"|legally|empfänger|unauthori[sz]ed|unbefugt|机密|保密|機密|기밀|environment before printing"
+    r"|umwelt|gizli"
+)
+"""A word of the small print of companies."""
+
+CLOSINGS = frozenset(bare(folded(one)) for words in _CLOSINGS.values() for one in words.split(", "))
+"""What stands on a line alone before a name, and means nothing else."""
+
+CASUAL = frozenset(bare(folded(one)) for one in _CASUAL.split(", "))
+"""The same, but it may be all that a person has to say: only with a comma, and a name below."""

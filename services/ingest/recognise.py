@@ -1,7 +1,9 @@
-"""What a mail is, and whether a machine may answer it. Pure.
+"""What a mail is, and whether a machine may answer it. Pure; never raises.
 
-RFC 3834 and the headers that vendors use in its place. `may_auto_respond` is false for everything that is not
-plainly written by a person to us: a loop costs more than an acknowledgement that nobody got.
+RFC 3834 and the headers that vendors use in its place (services/ingest/automatic.py), notices of what became
+of another mail (services/ingest/bounces.py), lists, calendars, and our own letters coming back.
+`may_auto_respond` is false for everything that is not plainly written by a person to us: a loop costs more
+than an acknowledgement that nobody got.
 """
 
 import re
@@ -9,6 +11,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.ingest import automatic
+from services.ingest.bounces import Outcome, is_complaint, outcome_of
 from services.ingest.parsing import ParsedMail
 from shared.domain.loop_mark import HEADER as LOOP_HEADER
 from shared.domain.loop_mark import marked_ticket
@@ -24,10 +28,24 @@ class Kind(StrEnum):
     AUTO_REPLY = "auto_reply"
     OUT_OF_OFFICE = "out_of_office"
     BOUNCE = "bounce"
+    DELIVERY_DELAY = "delivery_delay"
+    DELIVERY_SUCCESS = "delivery_success"
+    CHALLENGE = "challenge"
     FEEDBACK_REPORT = "feedback_report"
     READ_RECEIPT = "read_receipt"
     LIST = "list"
+    CALENDAR = "calendar"
     OWN_LOOP = "own_loop"
+
+
+NOTICES = frozenset({Kind.BOUNCE, Kind.DELIVERY_DELAY})
+"""Kinds that say that a mail was not delivered, or not yet."""
+
+AUTO_REPLIES = frozenset({Kind.AUTO_REPLY, Kind.OUT_OF_OFFICE, Kind.CHALLENGE})
+"""Kinds by which a machine answers a mail."""
+
+_BY_PERSONS = frozenset({Kind.MESSAGE, Kind.LIST, Kind.CALENDAR})
+"""Kinds that a person may have written; a machine's sign tells otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +59,99 @@ class Recognised:
 
 
 _REPORTS = {
-    "delivery-status": Kind.BOUNCE,
     "disposition-notification": Kind.READ_RECEIPT,
     "feedback-report": Kind.FEEDBACK_REPORT,
 }
+_OUTCOMES = {
+    Outcome.FAILED: (Kind.BOUNCE, "it says that a mail was not delivered"),
+    Outcome.DELAYED: (Kind.DELIVERY_DELAY, "it says that a mail is not delivered yet"),
+    Outcome.DELIVERED: (Kind.DELIVERY_SUCCESS, "it says that a mail was delivered"),
+}
 _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([a-z-]+)", re.IGNORECASE)
-_DAEMON = re.compile(r"^(mailer-daemon|mail-daemon|mailerdaemon|mdaemon|double-bounce|postmaster)@")
-_NOBODY = re.compile(
-    r"^((no|do-?not|don-?t)[-_.]?reply|noreply[-+_.].*|bounces?([-+_.=].*)?|owner-.*|.*-(request|owner|bounces))@"
+_ANSWERS_INVITATION = re.compile(
+    r"^METHOD:(REPLY|COUNTER|DECLINECOUNTER|REFRESH)\b", re.IGNORECASE | re.MULTILINE
 )
-_AUTO_REPLY_HEADERS = ("x-autoreply", "x-auto-reply", "x-autorespond", "x-autoresponder", "x-auto-reply-from")
-_BULK = frozenset({"bulk", "junk", "auto_reply", "auto-reply"})
 _LIST_HEADERS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
-_AWAY = re.compile(
-    r"out of (the )?office|away from (the|my) office|on vacation|abwesen|nicht im b(ü|ue)ro|absence|absent|"
-    r"ausencia|fuera de (la )?oficina|fora do escrit|aus[eê]ncia|afwezig|fuori (sede|ufficio)",
-    re.IGNORECASE,
-)
 
 
 def recognise(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> Recognised:
     """What `mail` is; `own_addresses` are our mailboxes', in lower case, `secret` signs our loop mark."""
-    looped = _own_loop(mail, own_addresses, secret)
-    kind, reason = (Kind.OWN_LOOP, looped) if looped else _kind(mail)
+    kind, reason = _kind(mail, own_addresses, secret)
     reasons = [reason] if reason else []
-    automatic = kind not in (Kind.MESSAGE, Kind.LIST)
-    if not automatic and (sign := _machine_sign(mail)):
-        automatic = True
+    machine = kind not in _BY_PERSONS
+    if not machine and (sign := automatic.sign_of(mail) or _accepts(mail, kind)):
+        machine = True
         reasons.append(sign)
-    silent = _silence_asked(mail)
+    silent = automatic.silence_asked(mail)
     if silent:
         reasons.append(silent)
-    return Recognised(kind, automatic, kind is Kind.MESSAGE and not automatic and not silent, reasons)
+    return Recognised(kind, machine, kind is Kind.MESSAGE and not machine and not silent, reasons)
 
 
-def _kind(mail: ParsedMail) -> tuple[Kind, str]:
-    if mail.content_type == "multipart/report":
-        found = _REPORT_TYPE.search(mail.header("content-type"))
-        kind = _REPORTS.get(found[1].lower(), Kind.BOUNCE) if found else Kind.BOUNCE
-        return kind, "its content type is multipart/report"
-    sender = mail.sender.address if mail.sender else ""
-    if _DAEMON.match(sender):
-        return Kind.BOUNCE, "a mail system sent it"
-    if answered := _auto_reply(mail):
-        away = _AWAY.search(mail.subject)
-        return (Kind.OUT_OF_OFFICE if away else Kind.AUTO_REPLY), answered
+def _kind(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> tuple[Kind, str]:
+    if looped := _own_loop(mail, own_addresses, secret):
+        return Kind.OWN_LOOP, looped
+    return _machine_s(mail) or _person_s(mail)
+
+
+def _machine_s(mail: ParsedMail) -> tuple[Kind, str] | None:
+    """The kind of a mail that tells by itself that a machine wrote it."""
+    if answered := automatic.reply_header(mail):
+        return _answer(mail), answered
+    if (outcome := outcome_of(mail)) is not None:
+        return _OUTCOMES[outcome]
+    if reported := _reported(mail):
+        return reported, "it is a report"
+    if automatic.is_challenge(mail):
+        return Kind.CHALLENGE, "it wants its recipient to prove that they are a person"
+    answered = automatic.reply_sign(mail)
+    return (_answer(mail), answered) if answered else None
+
+
+def _person_s(mail: ParsedMail) -> tuple[Kind, str]:
+    parts = [mail.content_type, *(one.content_type for one in mail.reports)]
+    if "text/calendar" in parts:
+        return Kind.CALENDAR, "it has a calendar part"
     listed = _list(mail)
     return (Kind.LIST if listed else Kind.MESSAGE), listed
+
+
+def _answer(mail: ParsedMail) -> Kind:
+    return Kind.OUT_OF_OFFICE if automatic.says_away(mail.subject) else Kind.AUTO_REPLY
+
+
+def _reported(mail: ParsedMail) -> Kind | None:
+    found = _REPORT_TYPE.search(mail.header("content-type"))
+    if found and (kind := _REPORTS.get(found[1].lower())):
+        return kind
+    if mail.content_type == "multipart/report":
+        for part in mail.reports:
+            if kind := _REPORTS.get(part.content_type.partition("/")[2]):
+                return kind
+    return Kind.FEEDBACK_REPORT if is_complaint(mail) or automatic.is_complaint(mail) else None
 
 
 def _own_loop(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> str:
     marks = mail.headers.get(LOOP_HEADER.lower(), [])
     if any(marked_ticket(secret, mark) is not None for mark in marks):
         return "a letter of ours came back: it bears our signed mark"
-    if mail.sender is not None and mail.sender.address in own_addresses:
+    if mail.sender is not None and _is_ours(mail.sender.address, own_addresses):
         return "its sender is one of our own addresses"
     hops = len(mail.headers.get("received", []))
     return f"it went through {hops} servers, so it is going round" if hops >= MOST_HOPS else ""
+
+
+def _is_ours(address: str, own_addresses: Collection[str]) -> bool:
+    """Whether it is a mailbox of ours, with the tag of a Reply-To or without (RFC 5233)."""
+    local, _, domain = address.rpartition("@")
+    return address in own_addresses or f"{local.partition('+')[0]}@{domain}" in own_addresses
+
+
+def _accepts(mail: ParsedMail, kind: Kind) -> str:
+    """A calendar program's answer to an invitation is a machine's; an invitation is a person's."""
+    if kind is Kind.CALENDAR and any(_ANSWERS_INVITATION.search(one.text) for one in mail.reports):
+        return "a calendar answers an invitation"
+    return ""
 
 
 def _list(mail: ParsedMail) -> str:
@@ -105,45 +159,3 @@ def _list(mail: ParsedMail) -> str:
         if name in mail.headers:
             return f"it has {name}"
     return "its Precedence is list" if mail.header("precedence").lower() == "list" else ""
-
-
-def _auto_reply(mail: ParsedMail) -> str:
-    submitted = mail.header("auto-submitted").lower()
-    if submitted.startswith("auto-replied"):
-        return "its Auto-Submitted is auto-replied"
-    for name in _AUTO_REPLY_HEADERS:
-        value = mail.header(name).lower()
-        if value and value not in ("no", "none", "false"):
-            return f"it has {name}"
-    if mail.header("precedence").lower() in ("auto_reply", "auto-reply"):
-        return "its Precedence is auto_reply"
-    if _AWAY.search(mail.subject) and _machine_sign(mail):
-        return "a machine sent it, and its subject says that somebody is away"
-    return ""
-
-
-def _machine_sign(mail: ParsedMail) -> str:
-    """What shows that a machine wrote the mail, whatever it is; empty when nothing does."""
-    submitted = mail.header("auto-submitted").lower()
-    if submitted and not submitted.startswith("no"):
-        return f"its Auto-Submitted is {submitted[:40]}"
-    precedence = mail.header("precedence").lower()
-    if precedence in _BULK:
-        return f"its Precedence is {precedence}"
-    if any(value.strip() == "<>" for value in mail.headers.get("return-path", [])):
-        return "its return path is empty"
-    return ""
-
-
-def _silence_asked(mail: ParsedMail) -> str:
-    """Why no machine may answer a mail that may well be a person's."""
-    if mail.sender is None:
-        return "it has no sender"
-    if _NOBODY.match(mail.sender.address):
-        return "its sender reads no answers"
-    suppress = mail.header("x-auto-response-suppress").lower()
-    if suppress and suppress != "none":
-        return "its X-Auto-Response-Suppress asks for silence"
-    if "list-unsubscribe" in mail.headers or "feedback-id" in mail.headers:
-        return "it was sent to many"
-    return ""

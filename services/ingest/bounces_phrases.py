@@ -1,0 +1,124 @@
+"""What mail systems write when a mail was not delivered, as tables of phrases; no sender has code of its own.
+
+Collected from the notices of Exim, Postfix, sendmail, qmail, Courier, Exchange, Outlook, Domino, GroupWise,
+IMail, MDaemon, OpenSMTPD, DragonFly and the large providers. Each table is one regular expression, searched
+without regard to case in text of bounded length. No phrase may begin with an unbounded repetition: that is
+what keeps the search linear.
+"""
+
+import re
+
+
+def _any(*phrases: str) -> re.Pattern[str]:
+    return re.compile("|".join(phrases), re.IGNORECASE)
+
+
+SUBJECT = _any(
+    r"undeliver(ed|able)",
+    r"unzustellbar",
+    r"return(ed|ing) (mail|message|to sender)",
+    r"non[- ]?deliver(y|ed|able)",
+    r"not delivered",
+    r"mail (delivery |system )?(fail|problem|error)",
+    (
+        r"(delivery|message|mail) (status )?(notification|report)[ :(]{0,3}(fail|delay|error|warning|"
+        r"relay|success)"
+    ),
+    r"delivery (status )?notification",
+    r"delivery (has )?(fail|problem|error|warning|report|status)",
+    r"^failure notice",
+    r"failed mail to",
+    r"(could|can) ?not be delivered",
+    r"delay(ed)? (\d+ hours|\()",
+    r"message delayed|delivery delayed|still being retried|has not yet been delivered",
+    r"delivery is delayed",
+    r"permanent delivery failure|processing error|bounce notification|user unknown",
+    r"delivery incomplete",
+    r"you .{0,80}are not (a )?member|automatically rejected mail|could not send message",
+    r"non remis|échec de (la )?(remise|distribution)|message non (remis|distribué)",
+    r"mail non distribu",
+    r"no se puede entregar|no entregado|entrega fallida|devuelto",
+    r"não (foi )?(entregue|pode ser entregue)|mensagem devolvida|falha na entrega",
+    r"mancata consegna|non recapitabile|onbestelbaar|kan ikke leveres|niet bezorgd|oplevereerbaar",
+    r"не доставлено|недоставлен|не может быть доставлено|メールエラー|配信(エラー|不能",
+    r"できません)|送信できません",
+    r"投递失败|退信|邮件传递失败|退回|邮件发送失败|배달 실패|반송|niedostarczon",
+)
+"""A subject by which a notice of non-delivery, or of delay, is known."""
+
+SUBJECT_OF_SYSTEMS = _any(
+    r"undelivered mail returned to sender",
+    r"mail delivery failed(: returning message to sender)?",
+    r"delivery status notification ?\((failure|delay|mail delivery delayed)\)",
+    r"returned mail: see transcript for details",
+    r"mail system error - returned mail",
+    r"delivery notification: delivery has failed",
+)
+"""Whole subjects that mail systems alone write, whoever the sender says to be."""
+
+INTRODUCES = _any(
+    r"(could|can) ?(not|n't) be (delivered|sent|reached|processed)",
+    r"(not|n't) (yet )?(been |be )?delivered",
+    r"was ?(not|n't) (able to )?(be )?deliver",
+    r"not able to deliver|unable to deliver|undeliverable( address| to)?|undelivered",
+    r"could not deliver|cannot deliver|failed to deliver|unable to be delivered",
+    r"error delivering|error (has )?occurred while (attempting|trying) to deliver",
+    r"del[ei]very (to the following|of email to this|has failed|failed|attempts? )",
+    r"following (recipient|address|user|mail|message)",
+    r"did not (reach|receive)|didn't reach|has not been delivered|has been delayed|is delayed for",
+    r"permanent (fatal )?(delivery )?errors?|had (permanent|transient|delivery|non-fatal|problems)",
+    r"had delivery (errors|problems)|encountered delivery problems|delivery problems",
+    r"failed (recipients?|addresses)|failure reasons|non-delivery report|has been returned because",
+    r"invalid final delivery userid|unknown user:|mailbox exceeds allowed size|is over disk quota",
+    r"no such user|user unknown|unknown recipient|user not known|message not delivered",
+    r"mailbox is full|does ?(not|n't) exist|was rejected|transcript of session",
+    r"incorrectly constructed",
+    r"has been postponed|error-for:|list of recipients|affected recipient",
+    r"did not exactly match|no valid recipients|encountered an error|destined for",
+    r"not been collected",
+    r"konnte nicht (zugestellt|ausgeliefert|übermittelt)|nicht zugestellt|unzustellbar",
+    r"n'a pas pu|non remis|n'ont pas pu|ne peut être remis",
+    r"no (pudo|se pudo|ha podido|se ha podido) (ser )?entrega|no se puede entregar",
+    r"não (pode|pôde|foi|pude) (ser )?(possível )?entreg|nao pode ser enviada",
+    r"non è stato (possibile )?(recapita|consegna)|impossibile recapitare",
+    r"не может быть доставлено|невозможно доставить|не доставлено|не удалось доставить",
+    r"送信できません|配信できません|送信に失敗|届きませんでした|エラーのため|リストにありません",
+    r"无法(投递|发送|送达)|投递失败|退信|寄件失敗|无法到达",
+    r"permission to post|存在しないか|not a member of this (mailing )?list",
+)
+"""A sentence of a notice that tells of the failure, or that the recipients come next."""
+
+DELAYED = _any(
+    r"(has|have|had) not yet been delivered|not yet been delivered|delay(ed)? reason",
+    r"has been delayed|is delayed for|message delayed|delayed delivery",
+    r"delivery (is |status notification )?\(?delay",
+    r"this is (only |just )?a warning|warning message only|advisory-only|only a temporary failure",
+    r"(message|mail|delivery) will be (re)?tried (again )?for|will continue to (try|attempt)",
+    r"has been postponed",
+    r"(attempts|delivery) will (continue|be made)|continue to be made|still being retried",
+    r"do not need to re-?send",
+    r"transient non-fatal errors|will keep trying until|still undelivered after",
+)
+"""A notice that the mail system goes on trying."""
+
+_LINES_ABOVE = (
+    # A line drawn with dashes or the like, and a word for what follows.
+    (
+        r"[-|*=# ]{2,60}[^\n]{0,60}(?:original|returned|unsent|undelivered|copy of|message header|"
+        r"mail header|mail follows|message follows|below this line|message text|source mail|header of the|"
+        r"bounced e-?mail|mensaje original|mensagem original|message removed|header information)[^\n]{0,120}"
+    ),
+    (
+        r"(?:the )?(?:original message|message headers?|unsent message)(?: headers?)?(?: follows?|"
+        r":)[^\n]{0,80}"
+    ),
+    r"(?:below is|included is|here is|attached is|attachment is) (?:a|the) (?:copy|first)[^\n]{0,120}",
+    r"a copy of the (?:original )?message[^\n]{0,80}",
+    r"your message reads[^\n]{0,40}",
+    r"the first \d+ lines of your[^\n]{0,80}",
+    r"old message:|original message:",
+    # The head of the mail itself.
+    r"(?:received|return-path|delivered-to|dkim-signature|x-received|arc-seal): ?[^\n]{1,200}",
+)
+RETURNED = re.compile(rf"^[ \t>]{{0,8}}(?:{'|'.join(_LINES_ABOVE)})[ \t]*$", re.IGNORECASE | re.MULTILINE)
+"""The line at which the notice ends and the mail that it is about begins."""

@@ -1,0 +1,305 @@
+"""Why mails are not delivered, in the words of the servers that would not have them. A table; see
+`bounces_reason.py` for how it is read.
+"""
+
+import re
+
+
+def _any(*phrases: str) -> re.Pattern[str]:
+    return re.compile("|".join(phrases), re.IGNORECASE)
+
+
+REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "virusdetected",
+        _any(r"\bvirus", r"infected|malware|suspicious (file|attachment)|unsafe attachment"),
+    ),
+    ("mailererror", _any(r"\bpipe to \|")),
+    ("syntaxerror", _any(r"malformed address|incorrectly constructed")),
+    ("systemerror", _any(r"does not support tls", r"(local|server) configuration error")),
+    (
+        "rejected",
+        _any(
+            r"to/from an address that has been blacklisted",
+            r"you are not (a )?member|not a member of this (mailing )?list|permission to post",
+            r"投稿する権限",
+            r"google (groups|group|групп)|google-gruppen|grupos de google|groupes google",
+        ),
+    ),
+    (
+        "authfailure",
+        _any(
+            r"\bdmarc\b",
+            r"\bspf\b|\bdkim\b|sender policy framework",
+            r"unauthenticated (e?mail|mail)|multiple authentication checks failed",
+            r"fails? authentication",
+            r"authentication (requirements|checks?) ",
+        ),
+    ),
+    (
+        "requireptr",
+        _any(
+            r"reverse dns|\bptr\b|rdns|\bfcrdns\b|no reverse|reverse (lookup|hostname|mapping)",
+            r"unverif(y|i)able sending ip|cannot (find your|resolve your) (reverse|host)",
+            r"client host rejected: cannot",
+            r"cannot (get|resolve) the name of your|server access [^\n]{1,60} forbidden by",
+        ),
+    ),
+    (
+        "spamdetected",
+        _any(
+            r"\bspam(my)?\b(?!\S*(haus|cop))",
+            r"spam (message|content|detected|score)|looks like spam|classified as (bulk|spam)",
+            r"blacklisted url|mail rejet|junk mail|unsolicited|rejected_as_spam|blocked by spam",
+            r"considered (as )?uce",
+            r"message (was )?(rejected|filtered) (by|due to) (content|the) filter",
+        ),
+    ),
+    (
+        "toomanyconn",
+        _any(
+            r"too many (connections|sessions|concurrent)|connection (rate|limit)",
+            r"connection frequency",
+            r"rate limit|too many errors from your ip|exceeded the connection",
+            r"connections? (are )?refused from your",
+        ),
+    ),
+    (
+        "speeding",
+        _any(
+            r"too (many|much) (mail|messages|emails|recipients)|sending (rate|quota|too fast)",
+            r"receiving mail at a rate|hourly (limit|quota)|throttl",
+        ),
+    ),
+    (
+        "badreputation",
+        _any(
+            r"reputation|unexpected volume|user complaints|poor sender",
+            r"temporarily (rate limited|deferred due)",
+            r"listed on our|the mail server \[[^\]]{1,60}\] has been temporarily",
+        ),
+    ),
+    (
+        "blocked",
+        _any(
+            r"block(ed)? (using|by|list|for)|\bblocked\b|black ?list|blocklist|\brbl\b|spamhaus",
+            r"spamcop|\bdnsbl\b",
+            r"banned sending ip|client host (rejected|\[[^\]]{1,60}\] blocked)|open relay",
+            r"dynamic ip",
+            r"access denied|service refused|connection (refused|dropped|rejected) (by|due|from)",
+            r"go away",
+            (
+                r"your (host|ip|server|network|domain)[^\n]{0,40}(not allowed|reject|block|banned|"
+                r"denied)"
+            ),
+            r"my name was rejected|helo (command )?rejected|invalid (helo|ehlo|domain name)",
+            r"use (the )?smtp server of",
+            r"bad (helo|sender ip)|ip address[^\n]{0,40}(reject|denied|refused)|\bsender ip\b",
+            r"no access from",
+            r"invalid ip for sending|not accepting connections|too many errors",
+            r"host network not allowed|too many spams from your|please use the smtp server of",
+            r"ip not in whitelist",
+        ),
+    ),
+    (
+        "norelaying",
+        _any(
+            r"relay(ing)? (not permitted|access denied|denied|prohibited|not allowed|disallowed)",
+            r"no relaying|unable to relay|cannot relay|not? (allowed|permitted) to relay",
+            r"we do not relay|insecure mail relay",
+            r"not (a )?(local|gateway) (host|domain)|prohibit(s|ed)[^\n]{0,20}relay",
+        ),
+    ),
+    (
+        "hasmoved",
+        _any(
+            r"has moved|no forwarding address|recipient (has )?moved|new address|user has moved",
+            r"has been replaced by",
+            r"please try <|address has changed|moved to",
+        ),
+    ),
+    (
+        "mailboxfull",
+        _any(
+            (
+                r"(mail ?box|mail ?folder|mail ?file|inbox|account|storage|disk|user)[^\n]{0,40}(full|"
+                r"quota|exceed|overflow)"
+            ),
+            (
+                r"(over|exceed(s|ed|ing)?|out of|insufficient)[^\n]{0,30}(quota|mail ?box|storage|disk space|"
+                r"allowed size)"
+            ),
+            r"quota (violation|exceed|full|reached)|overquota|mail ?box space not enough",
+            r"not enough (disk|storage) space",
+            r"too much mail stored|no space left|mailbox size limit|user is over",
+            r"メールボックスが一杯|一杯のため",
+            r"messages in recipient's mailbox exceed|maildir over|postfach (ist )?voll",
+            r"boîte[^\n]{0,30}pleine|buzón[^\n]{0,20}lleno",
+        ),
+    ),
+    (
+        "suspend",
+        _any(
+            (
+                r"(account|mailbox|user|recipient|address)[^\n]{0,40}(suspend|disabled|discontinued|inactive|"
+                r"locked|deactivated|frozen)"
+            ),
+            (r"(suspended|disabled|inactive|locked|closed) (account|mailbox|user|recipient|address)"),
+            r"not been collected|temporarily inactiv|has been disabled|currently disabled",
+        ),
+    ),
+    (
+        "mesgtoobig",
+        _any(
+            r"message (size )?(is )?too (big|large)|size limit",
+            r"exceeds? (the )?(maximum|fixed|size|message|limit)",
+            r"too large|max(imum)? message size|message length exceeds|line limit exceeded",
+            r"larger than",
+        ),
+    ),
+    (
+        "notaccept",
+        _any(
+            r"(does ?(not|n't)|doesn't|not) accept (any )?(mail|e-mail|email)|no smtp service",
+            r"null ?mx|not accepting mail",
+            r"no mx records? (was |were )?found|couldn't find a mail exchanger|no mail exchanger",
+            r"mx (record )?points to|domain does not (receive|accept)",
+            r"all (relevant )?mx records point to",
+        ),
+    ),
+    (
+        "hostunknown",
+        _any(
+            (
+                r"(host|domain|dns|name)[^\n]{0,25}(unknown|not found|lookup (failure|error)|does ?(not|"
+                r"n't) exist)"
+            ),
+            r"(unknown|no such|bad|invalid|illegal) (host|domain|destination system|mail domain)",
+            r"host or domain name not found",
+            r"unrout(e)?able (address|mail domain|domain)|couldn't find any host|couldn't resolve",
+            r"not routable",
+            r"domain[^\n]{0,30}(may not exist|is not valid|could not be found)",
+            r"name or service not known|nxdomain",
+            r"553 \S{1,80} does not exist|name server[^\n]{0,20}host not found|no such domain",
+        ),
+    ),
+    (
+        "userunknown",
+        _any(
+            (
+                r"(user|recipient|mailbox|address|account|addressee|name|local-?part)[^\n]{0,40}(unknown|"
+                r"not (found|known|exist|recognized|listed|valid)|no longer|non-?exist|invalid|does ?(not|"
+                r"n't) exist)"
+            ),
+            (
+                r"(unknown|no such|invalid|nonexist\w{0,4}|bad|wrong|illegal|undefined|"
+                r"unrecogni[sz]ed) (or illegal )?(user|recipient|mailbox|address|account|local|name|"
+                r"final|destination mailbox|alias|person)"
+            ),
+            r"no (such|mailbox|user|valid recipients|local|account)",
+            r"does ?(not|n't) (have a|like recipient)|doesn't have a",
+            r"not (a )?(known|valid|listed|our|registered)",
+            r"mailbox (unavailable|not available|not found)",
+            r"recipient not found|could ?(not|n't) be found|wasn.t found|no matches",
+            r"not our customer",
+            r"existe pas|no existe|nicht (bekannt|vorhanden|gefunden)|unbekannt|desconocid",
+            r"inconnu|リストにありません",
+            r"is not a (valid|known|registered)|did not exactly match|not hbc|no one here",
+            r"addressee unknown|dosn't exist",
+        ),
+    ),
+    (
+        "networkerror",
+        _any(
+            r"network (error|unreachable|is unreachable)|no route to host|too many hops|hop count",
+            r"mail loop|routing loop|looping",
+            r"unable to establish an smtp connection|wasn't able to establish|connection refused",
+            r"loops back",
+            r"name server timeout|network is down|could not connect|unable to connect",
+        ),
+    ),
+    (
+        "expired",
+        _any(
+            r"(retry )?time(d)? ?out|timeout exceeded|expired|giving up|too long",
+            r"not (yet )?been delivered|has been delayed",
+            r"not (delivered )?within|(is )?not responding|did not (accept|respond)|delivery time",
+            r"in queue too|for the last \d",
+            r"cannot send message for|aborted after|maximum delivery attempts|will be retried",
+            r"queue(d)? (time|period)|undeliverable for",
+            r"host name lookup failure|deferred|is delayed|unable to be delivered after",
+            r"socket error|delay",
+        ),
+    ),
+    (
+        "contenterror",
+        _any(
+            r"content[^\n]{0,20}(error|reject|not accept|unaccept|denied)|media error",
+            r"invalid (content|header|mime|charset)",
+            r"8-?bit|malformed|message (format|header)|improper|conversion|bare (lf|cr)",
+            r"header (size|line|missing)",
+        ),
+    ),
+    (
+        "notcompliantrfc",
+        _any(r"rfc ?\d{3,4}|not (rfc )?compliant|non-rfc|duplicate header|multiple (from|header)"),
+    ),
+    (
+        "mailererror",
+        _any(
+            r"\bpipe to\b|\|/|command (failed|died|output)|exit (status|code)|x-unix",
+            r"local delivery failed|procmail",
+        ),
+    ),
+    (
+        "securityerror",
+        _any(
+            r"not authori[sz]ed|not permitted|permission denied|authorization",
+            r"does not support tls[^\n]{0,20}required",
+            r"must (issue|use) (a )?(starttls|auth)|encryption|security",
+            r"sender (is )?not (allowed|authenticated)|restricted",
+        ),
+    ),
+    (
+        "policyviolation",
+        _any(r"policy|violat|prohibited|header error|not allowed by|administrative prohibition|compliance"),
+    ),
+    (
+        "rejected",
+        _any(
+            r"sender (address )?(rejected|denied|refused|verify failed|unknown|invalid)",
+            r"bad sender|invalid sender",
+            (
+                r"(from|sender)[^\n]{0,30}(domain )?(is )?(invalid|does ?(not|n't) (exist|resolve)|reject|"
+                r"not allowed|blacklisted)"
+            ),
+            r"not accept(ing)? (mail|messages) from|all recipient addresses rejected",
+            r"rejected|refused|denied",
+        ),
+    ),
+    (
+        "syntaxerror",
+        _any(r"syntax|command (unrecogni[sz]ed|not implemented)|bad sequence|pipelin|malformed address"),
+    ),
+    (
+        "systemfull",
+        _any(r"insufficient (system|disk)|mail server is full|not enough space on|system storage"),
+    ),
+    (
+        "systemerror",
+        _any(
+            (
+                r"(system|server|service|internal|local|database|ldap)[^\n]{0,30}(error|problem|"
+                r"failure|unavailable|temporar)"
+            ),
+            r"temporar(y|ily)|try again later|unable to contact ldap|does not support tls",
+            r"not currently available",
+        ),
+    ),
+    (
+        "filtered",
+        _any(r"rejected by a remote|filter|not accepted|mailbox unavailable|was rejected"),
+    ),
+)
+"""Reason and what is said for it, the most telling first; the vocabulary is the one that bounce processors
+share (docs/conformance.md)."""

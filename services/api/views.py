@@ -70,6 +70,8 @@ class TicketView(View):
     breached: list[str] = Field(description="targets whose deadline passed unmet")
     follow_up_of: str | None
     claims_to_belong_to: str | None
+    merged_into: str | None = Field(default=None, description="the ticket that stands for this one now")
+    also_in: list[str] = Field(default=[], description="other mailboxes that a mail of it came to")
 
 
 class AttachmentView(View):

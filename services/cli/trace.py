@@ -46,7 +46,8 @@ def trace(
             f"{entry.outcome}: {entry.mailbox} uid {entry.uid}; {entry.reason}"
         )
     for message in found.messages:
-        print(f"  {message.at:%Y-%m-%d %H:%M:%SZ}  message {message.id}: {'; '.join(message.reasons)}")
+        told = "; ".join(message.reasons if message.verified else ["unverified", *message.reasons])
+        print(f"  {message.at:%Y-%m-%d %H:%M:%SZ}  message {message.id}: {told}")
     for ticket in found.tickets:
         print(
             f"  {ticket.opened_at:%Y-%m-%d %H:%M:%SZ}  ticket {ticket.id} #{ticket.number}: {ticket.status}"

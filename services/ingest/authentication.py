@@ -5,7 +5,7 @@ authserv-id (RFC 8601 §5 and §7.1). All others are a stranger's text; without 
 are, and nothing is known of any mail. DMARC decides where it was asked; else a signature (DKIM) or a path
 (SPF) of the very domain in From, or of one above it.
 
-Never raises, and takes time linear in the header.
+Reading never raises, and takes time linear in the header.
 """
 
 import re
@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from services.ingest.headers import addresses
 from services.ingest.parsing import ParsedMail
+from shared.domain.errors import Refused
+from shared.runtime.settings import MailboxSettings
 
 LONGEST_FIELD = 16 * 1024
 """Characters; a longer field is none that a server writes."""
@@ -56,6 +58,17 @@ class Policy:
     def believes(self, found: Authentication) -> bool:
         """Whether the address in From may stand for the person."""
         return found.said is Said.PASSED or (found.said is Said.UNKNOWN and not self.required)
+
+
+def policy_of(name: str, mailbox: MailboxSettings) -> Policy:
+    """Whom this mailbox believes. Raises `Refused` when it requires what nobody is named to say."""
+    if mailbox.require_authentication and not mailbox.authserv_id.strip():
+        variable = f"OMBUD_MAILBOXES__{name.upper()}"
+        raise Refused(
+            f"mailbox {name} requires authentication, and nobody is believed about it: set "
+            f"{variable}__AUTHSERV_ID to the name your mail server writes into Authentication-Results"
+        )
+    return Policy(mailbox.authserv_id, mailbox.require_authentication)
 
 
 @dataclass(frozen=True, slots=True)

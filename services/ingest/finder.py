@@ -7,17 +7,19 @@ process that died. Raises `Conflict` when others were first several times in a r
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.ingest.links import Token, links_of, numbers_in, referred, tokens_of
 from services.ingest.parsing import ParsedMail
 from services.ingest.settings import IngestSettings
-from services.ingest.thread import Decision, Known, Link, decide, links_of, number_in, standing_of
+from services.ingest.thread import MOST_MERGES, Decision, Known, Rules, Sender, decide, standing_of
 from shared.domain.errors import Conflict
 from shared.domain.ids import thread_id_for
+from shared.domain.signed import Signer
 from shared.domain.ticket import Ticket
-from shared.ports.documents import Order
+from shared.ports.documents import AnyOf, Order
 from shared.stores.collections import ThreadId
 from shared.stores.stores import Stores
 
@@ -28,38 +30,50 @@ MESSAGES_LOOKED_AT = 200
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A mail looking for its ticket. `document_id` is its message's, `candidate` the ticket it would open."""
+    """A mail looking for its ticket. `document_id` is its message's, `candidate` the ticket it would open.
+
+    `bounced`: ids of letters that it says came back, the newest first.
+    """
 
     mail: ParsedMail
     document_id: str
     candidate: str
-    sender: str
-    automatic: bool
+    sender: Sender
     at: datetime
+    bounced: Sequence[str] = ()
 
 
 class Finder:
-    """See the module."""
+    """See the module. `signer` reads what we signed into our letters."""
 
-    def __init__(self, stores: Stores, settings: IngestSettings) -> None:
+    def __init__(self, stores: Stores, settings: IngestSettings, signer: Signer) -> None:
         self._stores = stores
         self._settings = settings
+        self._signer = signer
+        self._rules = Rules(
+            reopen_within=timedelta(days=settings.reopen_days),
+            any_sender=settings.subject_reference == "any_sender",
+        )
 
-    def ids(self, mail: ParsedMail) -> list[str]:
-        """The documents of all ids that `mail` carries or refers to."""
-        named = [mail.message_id] if mail.message_id else []
-        return [thread_id_for(one) for one in named + mail.referred(self._settings.limits.references)]
+    def ids(self, asked: Asked) -> list[str]:
+        """The documents of all ids that the mail carries or refers to."""
+        named = [asked.mail.message_id] if asked.mail.message_id else []
+        return [thread_id_for(one) for one in named + self._referred(asked)]
+
+    def _referred(self, asked: Asked) -> list[str]:
+        return referred(asked.mail, self._settings.limits.references, asked.bounced)
 
     async def find(self, asked: Asked, known: dict[str, ThreadId]) -> Decision:
         """The ticket, by name. `known` are those of `ids` that exist; what was claimed is added to it."""
+        tokens = tokens_of(asked.mail, asked.sender.address, self._referred(asked), self._signer)
         for _ in range(LOOKS):
-            decision = await self._decide(asked, known)
+            decision = await self._decide(asked, known, tokens)
             if decision.ticket_id is not None:
                 return decision
             candidate = self._candidate(asked, known)
             if await self._claims(asked, candidate, known):
                 return replace(decision, ticket_id=candidate)
-            known.update(await self._stores.thread_ids.get_many(self.ids(asked.mail)))
+            known.update(await self._stores.thread_ids.get_many(self.ids(asked)))
         raise Conflict("other mails of the thread were first, several times in a row")
 
     async def as_decided_before(self, decision: Decision, ticket_id: str) -> Decision:
@@ -70,8 +84,7 @@ class Finder:
 
     async def remember(self, asked: Asked, ticket_id: str, known: Mapping[str, ThreadId]) -> None:
         """Note that the mail's own id, and those it refers to that nobody knew, belong to `ticket_id`."""
-        referred = asked.mail.referred(self._settings.limits.references)
-        unknown = [one for one in referred if thread_id_for(one) not in known]
+        unknown = [one for one in self._referred(asked) if thread_id_for(one) not in known]
         notes = [self._stores.thread_ids.add(_referred(one, ticket_id)) for one in unknown]
         own = known.get(thread_id_for(asked.mail.message_id))
         await asyncio.gather(*notes, self._carry(asked, ticket_id, own))
@@ -84,24 +97,38 @@ class Finder:
         if not held.carried:  # an answer came before the mail
             await self._stores.thread_ids.change(held.id, lambda known: _now_carried(known, carried))
 
-    async def _decide(self, asked: Asked, known: Mapping[str, ThreadId]) -> Decision:
-        links = links_of(asked.mail, self._settings.limits.references, known)
-        tickets = await self._tickets(links)
-        written_to = await self._written_to(asked.sender, tickets)
+    async def _decide(self, asked: Asked, known: Mapping[str, ThreadId], tokens: list[Token]) -> Decision:
+        links = links_of(asked.mail, self._referred(asked), known)
         numbered = await self._numbered(asked)
-        return decide(asked.sender, asked.automatic, asked.at, Known(links, tickets, written_to, numbered))
+        named = [token.ticket_id for token in tokens] + [link.ticket_id for link in links]
+        tickets = await self._tickets(named, {ticket.id: ticket for ticket in numbered})
+        written_to = await self._written_to(asked.sender.address, tickets, [link.ticket_id for link in links])
+        about = Known(links, tickets, written_to, numbered, tokens)
+        return decide(asked.sender, asked.at, about, self._rules)
 
     def _candidate(self, asked: Asked, known: Mapping[str, ThreadId]) -> str:
         """The ticket that this very mail claimed when it was handled before, or the one it would open."""
         own = known.get(thread_id_for(asked.mail.message_id))
         return own.ticket_id if own is not None and own.message == asked.document_id else asked.candidate
 
-    async def _tickets(self, links: list[Link]) -> dict[str, Ticket]:
-        wanted = list(dict.fromkeys(link.ticket_id for link in links))
-        return await self._stores.tickets.get_many(wanted) if wanted else {}
+    async def _tickets(self, named: Iterable[str], loaded: dict[str, Ticket]) -> dict[str, Ticket]:
+        """Those of these tickets that exist, those loaded, and all that they were merged into."""
+        wanted = [one for one in dict.fromkeys(named) if one not in loaded]
+        for _ in range(MOST_MERGES):
+            found = await self._stores.tickets.get_many(wanted) if wanted else {}
+            loaded |= found
+            into = {ticket.merged_into for ticket in loaded.values() if ticket.merged_into}
+            wanted = sorted(into - set(loaded) - set(wanted))
+            if not wanted:
+                break
+        return loaded
 
-    async def _written_to(self, sender: str, tickets: Mapping[str, Ticket]) -> list[str]:
+    async def _written_to(
+        self, sender: str, tickets: Mapping[str, Ticket], linked: Sequence[str]
+    ) -> list[str]:
         """Those of the tickets, to which the sender is a stranger, that have a message to the sender."""
+        if not linked:
+            return []
         strange = [ticket.id for ticket in tickets.values() if standing_of(sender, ticket) is None]
         return [ticket_id for ticket_id in strange if await self._was_written_to(sender, ticket_id)]
 
@@ -111,12 +138,13 @@ class Finder:
         )
         return any(one.address == sender for message in page.items for one in [*message.to, *message.cc])
 
-    async def _numbered(self, asked: Asked) -> Ticket | None:
-        number = number_in(asked.mail.subject) if self._settings.subject_reference == "participants" else None
-        if number is None:
-            return None
-        page = await self._stores.tickets.find({"number": number}, limit=1)
-        return page.items[0] if page.items else None
+    async def _numbered(self, asked: Asked) -> list[Ticket]:
+        """The tickets whose numbers the subject names, in its order."""
+        numbers = numbers_in(asked.mail.subject) if self._settings.subject_reference != "off" else []
+        if not numbers:
+            return []
+        page = await self._stores.tickets.find({"number": AnyOf(numbers)}, limit=len(numbers))
+        return sorted(page.items, key=lambda ticket: numbers.index(ticket.number))
 
     async def _claims(self, asked: Asked, candidate: str, known: dict[str, ThreadId]) -> bool:
         """Claim an id of the thread for the candidate; False when somebody else just did."""
@@ -130,9 +158,9 @@ class Finder:
         )
 
     def _claim(self, asked: Asked, candidate: str, known: Mapping[str, ThreadId]) -> ThreadId | None:
-        referred = asked.mail.referred(self._settings.limits.references)
-        if referred and thread_id_for(referred[-1]) not in known:
-            return _referred(referred[-1], candidate)
+        ids = self._referred(asked)
+        if ids and thread_id_for(ids[-1]) not in known:
+            return _referred(ids[-1], candidate)
         if asked.mail.message_id and thread_id_for(asked.mail.message_id) not in known:
             return _carried(asked, candidate)
         return None

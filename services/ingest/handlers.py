@@ -9,15 +9,16 @@ Raises `Unavailable` and `Conflict` of the stores: then all of it is done again.
 
 import asyncio
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from services.ingest.authentication import Authentication, Policy, authenticate
 from services.ingest.finder import Asked, Finder
 from services.ingest.parsing import ParsedMail, parse
 from services.ingest.recognise import Kind, Recognised, recognise
 from services.ingest.settings import IngestSettings
-from services.ingest.thread import Decision, Standing, standing_of
+from services.ingest.thread import Decision, Sender, Standing, standing_of
 from shared import metrics
 from shared.domain.cause import Cause
 from shared.domain.errors import Unreadable
@@ -25,6 +26,7 @@ from shared.domain.ids import derived, sortable
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.mail_fetched import MailFetched
 from shared.domain.messages import Direction, Message
+from shared.domain.signed import Signer
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Record
 from shared.runtime.failpoint_plan import Site
@@ -54,12 +56,21 @@ class _Taken:
     sender: Contact
     cause: Cause
     may_auto_respond: bool
+    authentication: Authentication
+    believed: bool
 
 
 class Intake:
-    """See the module. `own_addresses` are our mailboxes', in lower case."""
+    """See the module. `own_addresses` are our mailboxes', in lower case; `policies` say whom each mailbox
+    believes about senders, by its name."""
 
-    def __init__(self, platform: Platform, settings: IngestSettings, own_addresses: Collection[str]) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        settings: IngestSettings,
+        own_addresses: Collection[str],
+        policies: Mapping[str, Policy] | None = None,
+    ) -> None:
         self._stores = platform.stores
         self._blobs = platform.blobs
         self._clock = platform.clock
@@ -67,7 +78,8 @@ class Intake:
         self._limits = settings.limits
         self._stale = timedelta(days=settings.stale_days)
         self._own_addresses = frozenset(own_addresses)
-        self._finder = Finder(platform.stores, settings)
+        self._policies = policies or {}
+        self._finder = Finder(platform.stores, settings, Signer(platform.secret))
 
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
@@ -118,20 +130,22 @@ class Intake:
         recognised = recognise(mail, self._own_addresses, self._secret)
         if recognised.kind is Kind.OWN_LOOP:
             return _entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
-        taken = _taken(fetched, mail, recognised, self._stale)
+        policy = self._policies.get(fetched.mailbox, Policy())
+        taken = _taken(fetched, mail, recognised, self._stale, policy)
         message = await self._message_on_ticket(taken)
         if message.origin == fetched.entry:
             reason = "; ".join(message.reasons)
         else:
             reason = f"the same mail as {message.origin}"
+            await self._came_to_another(taken, message)
         return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
 
     async def _message_on_ticket(self, taken: _Taken) -> Message:
         first = (await self._stores.messages.get_many([taken.document_id])).get(taken.document_id)
-        known = await self._stores.thread_ids.get_many(self._finder.ids(taken.mail))
+        asked = _asked(taken)
+        known = await self._stores.thread_ids.get_many(self._finder.ids(asked))
         if first is not None and await self._done_by_another(first, taken):
             return first
-        asked = _asked(taken)
         decision = await self._finder.find(asked, known)
         new = _message(taken, decision)
         message = first or await self._stores.messages.add(new)
@@ -150,20 +164,30 @@ class Intake:
             return False
         return message.origin in await self._stores.ledger.get_many([message.origin])
 
+    async def _came_to_another(self, taken: _Taken, message: Message) -> None:
+        """Note a mail that came to several mailboxes of ours: who works in either sees the one ticket."""
+        mailbox, entry = taken.fetched.mailbox, taken.fetched.entry
+        cause = replace(taken.cause, key=f"ingest:{entry}:{mailbox}", correlation_id=entry)
+        await self._stores.tickets.change(
+            message.ticket_id, lambda ticket: ticket.came_to(mailbox, message.id, cause)
+        )
+
     async def _put_on_ticket(self, taken: _Taken, message: Message, decision: Decision) -> None:
         if decision.opens:
             ticket = _opened(taken, message, decision, await self._stores.next_ticket_number())
             if await self._stores.tickets.add(ticket) is ticket:
                 metrics.TICKETS_OPENED.labels(ticket.channel).inc()
                 return
-        await self._stores.tickets.change(message.ticket_id, lambda ticket: _tell(ticket, taken))
+        await self._stores.tickets.change(message.ticket_id, lambda ticket: _tell(ticket, taken, message))
 
 
 def _releases(record: Record, entry: LedgerEntry) -> bool:
     return entry.outcome is Outcome.QUARANTINED and record.headers.get(RELEASED) == str(entry.version)
 
 
-def _taken(fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale: timedelta) -> _Taken:
+def _taken(
+    fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale: timedelta, policy: Policy
+) -> _Taken:
     document_id = derived("msg", mail.fingerprint)
     sender = Contact(address=UNKNOWN_SENDER)
     if mail.sender is not None:
@@ -177,8 +201,18 @@ def _taken(fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale
         correlation_id=fetched.entry,
         traceparent=fetched.traceparent,
     )
-    may_auto_respond = recognised.may_auto_respond and not is_stale
-    return _Taken(fetched, mail, recognised, document_id, sender, cause, may_auto_respond)
+    authentication = authenticate(mail, policy.authserv_id)
+    return _Taken(
+        fetched=fetched,
+        mail=mail,
+        recognised=recognised,
+        document_id=document_id,
+        sender=sender,
+        cause=cause,
+        may_auto_respond=recognised.may_auto_respond and not is_stale,
+        authentication=authentication,
+        believed=policy.believes(authentication),
+    )
 
 
 def _asked(taken: _Taken) -> Asked:
@@ -186,14 +220,14 @@ def _asked(taken: _Taken) -> Asked:
         mail=taken.mail,
         document_id=taken.document_id,
         candidate=sortable("tkt", taken.cause.at, taken.mail.fingerprint),
-        sender=taken.sender.address,
-        automatic=taken.recognised.automatic,
+        sender=Sender(taken.sender.address, taken.recognised.automatic, taken.believed),
         at=taken.cause.at,
     )
 
 
 def _message(taken: _Taken, decision: Decision) -> Message:
     mail = taken.mail
+    doubts = [] if taken.believed else [f"unconfirmed sender: {taken.authentication.reason}"]
     return Message(
         id=taken.document_id,
         ticket_id=decision.ticket_id or "",
@@ -212,7 +246,8 @@ def _message(taken: _Taken, decision: Decision) -> Message:
         references=mail.references,
         raw=taken.fetched.digest,
         origin=taken.fetched.entry,
-        reasons=[*decision.reasons, *taken.recognised.reasons, *mail.decisions],
+        verified=decision.verified,
+        reasons=[*decision.reasons, *doubts, *taken.recognised.reasons, *mail.decisions],
         at=taken.cause.at,
     )
 
@@ -226,20 +261,21 @@ def _opened(taken: _Taken, message: Message, decision: Decision, number: int) ->
         channel="mail",
         customer=taken.sender,
         message_id=message.id,
-        may_auto_respond=taken.may_auto_respond,
+        # A letter to an address that a stranger wrote into From goes to one who never wrote to us.
+        may_auto_respond=taken.may_auto_respond and message.verified,
         cause=taken.cause,
         follow_up_of=decision.follow_up_of,
         claims_to_belong_to=decision.claims_to_belong_to,
     )
 
 
-def _tell(ticket: Ticket, taken: _Taken) -> None:
+def _tell(ticket: Ticket, taken: _Taken, message: Message) -> None:
     """Tell the ticket that this mail arrived; one that knows does nothing."""
     if taken.recognised.automatic:
         ticket.note_automatic(
             taken.document_id, taken.sender.address, taken.recognised.kind.value, taken.cause
         )
-    elif standing_of(taken.sender.address, ticket) is Standing.CUSTOMER:
+    elif message.verified and standing_of(taken.sender.address, ticket) is Standing.CUSTOMER:
         ticket.customer_replied(taken.document_id, taken.sender.address, taken.cause)
     else:
         ticket.participant_wrote(taken.document_id, taken.sender, taken.cause)

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from services.ingest.authentication import policy_of
 from services.ingest.collect import Collector
 from services.ingest.handlers import Intake
 from services.ingest.mailboxes import open_mailbox
@@ -14,12 +15,16 @@ from shared.runtime.settings import MailboxSettings
 
 
 async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
-    """Bind the handlers to the configured mailboxes. Raises `Refused` for one that has no place."""
+    """Bind the handlers to the configured mailboxes.
+
+    Raises `Refused` for a mailbox that has no place, or that asks for an authentication that nobody does.
+    """
     own: IngestSettings = settings.ingest
     mailboxes: dict[str, MailboxSettings] = settings.mailboxes
     for name, mailbox in mailboxes.items():
         open_mailbox(name, mailbox, own)
-    intake = Intake(platform, own, [mailbox.address.lower() for mailbox in mailboxes.values()])
+    policies = {name: policy_of(name, mailbox) for name, mailbox in mailboxes.items()}
+    intake = Intake(platform, own, [mailbox.address.lower() for mailbox in mailboxes.values()], policies)
     collectors = {
         name: Collector(platform, own, name, partial(open_mailbox, name, mailbox, own))
         for name, mailbox in mailboxes.items()

@@ -48,7 +48,13 @@ class IngestSettings(Section):
         description="mail that lay there for longer (a first import) gets no automatic answer; "
         "its deadlines count from when it was fetched",
     )
-    subject_reference: Literal["participants", "off"] = Field(
-        default="participants", description="whether [#10042] in a subject leads a participant to the ticket"
+    subject_reference: Literal["participants", "any_sender", "off"] = Field(
+        default="participants",
+        description="whom [#10042] in a subject leads to the ticket; any_sender: also strangers, without rights",
+    )
+    reopen_days: float = Field(
+        default=14.0,
+        ge=0,
+        description="a reply to a ticket closed for longer opens a new one that links back",
     )
     limits: Limits = Limits()

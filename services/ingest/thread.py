@@ -1,26 +1,27 @@
 """Which ticket a mail belongs to, and what its sender may do there. Pure: what is known comes in as
 arguments.
 
-In this order: an id of In-Reply-To or References, newest first, that a letter or a mail of a ticket carried
-or referred to; the mail's own id, when an answer to it came before it; a number in the subject. A participant
-joins. A stranger joins, pending and without rights, only if they were written to on that ticket; else their
-mail opens a ticket of its own, linked as one that claims to belong to the other. The answer comes with its
-reasons.
+In this order: what we signed into a letter and the mail gives back (its Message-ID, its reply address, its
+mark); an id of In-Reply-To or References, newest first, that another mail of a ticket carried or referred to,
+and the mail's own id, when an answer to it came before it; a number in the subject.
+
+A participant joins. A stranger joins, pending and without rights, by what we signed, or if they were written
+to on that ticket; else their mail opens a ticket of its own, linked as one that claims to belong to the
+other. Whoever is not believed to be the sender (services/ingest/authentication.py) has no rights unless what
+we signed for that very address comes back. A merged ticket stands for the one it was merged into. The answer
+comes with its reasons.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
-from services.ingest.parsing import ParsedMail
-from shared.domain.ids import thread_id_for
-from shared.domain.ticket import Ticket
-from shared.stores.collections import ThreadId
+from services.ingest.links import Link, Token
+from shared.domain.ticket import REOPEN_WITHIN, Ticket
 
-_NUMBER = re.compile(r"\[#(\d{1,12})\]")
+MOST_MERGES = 20
+"""Merges one after the other that are followed; what goes on for longer is a fault."""
 
 
 class Standing(StrEnum):
@@ -32,21 +33,29 @@ class Standing(StrEnum):
     """Is shown, and moves nothing."""
 
 
-class Link(NamedTuple):
-    """An id of the mail that leads to a ticket. `quoted`: the mail refers to it; else it is the mail's
-    own."""
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, or what. `believed`: nothing speaks against the address; see authentication.py."""
 
-    message_id: str
-    ticket_id: str
-    quoted: bool
-    ours: bool
+    address: str
+    automatic: bool = False
+    believed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What operators choose. `any_sender`: a number in the subject lets strangers in, as pending."""
+
+    reopen_within: timedelta = REOPEN_WITHIN
+    any_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """`opens`: the ticket does not exist yet; `ticket_id` None: it is the mail's own to name.
 
-    `reasons` are stored with the message.
+    `verified`: the sender is believed, or has shown what we signed for them. `reasons` are stored with the
+    message.
     """
 
     ticket_id: str | None
@@ -54,35 +63,39 @@ class Decision:
     reasons: list[str]
     follow_up_of: str | None = None
     claims_to_belong_to: str | None = None
+    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the stores say about a mail's links: the tickets that exist, and in which the sender was written
-    to."""
+    """What the stores say about what a mail carries.
+
+    `tickets`: those that exist, and those they were merged into. `written_to`: those of them in which the
+    sender, a stranger, was written to. `numbered`: those that the subject names.
+    """
 
     links: Sequence[Link] = ()
     tickets: Mapping[str, Ticket] = field(default_factory=dict)
     written_to: Collection[str] = ()
-    numbered: Ticket | None = None
+    numbered: Sequence[Ticket] = ()
+    tokens: Sequence[Token] = ()
 
+    def way_of(self, ticket_id: str) -> list[Ticket]:
+        """The ticket and those it was merged into, one after the other: a mail belongs to the last.
 
-def links_of(mail: ParsedMail, most: int, known: Mapping[str, ThreadId]) -> list[Link]:
-    """The links of a mail, the strongest first; `known` by `thread_id_for`."""
-    links = []
-    for message_id in mail.referred(most):
-        found = known.get(thread_id_for(message_id))
-        if found is not None:
-            links.append(Link(message_id, found.ticket_id, quoted=True, ours=minted(found)))
-    own = known.get(thread_id_for(mail.message_id)) if mail.message_id else None
-    if own is not None and not own.carried:
-        links.append(Link(mail.message_id, own.ticket_id, quoted=False, ours=False))
-    return links
-
-
-def minted(found: ThreadId) -> bool:
-    """Whether a letter of ours carried the id; no mail that came in can make it look so."""
-    return found.carried and not found.message
+        Empty for a ticket that does not exist. Merges that lead round in a circle, or nowhere, are not
+        followed at all.
+        """
+        way = [self.tickets[ticket_id]] if ticket_id in self.tickets else []
+        while way and (following := way[-1].merged_into):
+            if (
+                following not in self.tickets
+                or len(way) > MOST_MERGES
+                or any(following == one.id for one in way)
+            ):
+                return way[:1]
+            way.append(self.tickets[following])
+        return way
 
 
 def standing_of(address: str, ticket: Ticket) -> Standing | None:
@@ -95,47 +108,102 @@ def standing_of(address: str, ticket: Ticket) -> Standing | None:
     return None
 
 
-def decide(sender: str, automatic: bool, at: datetime, known: Known) -> Decision:
+def decide(sender: Sender, at: datetime, known: Known, rules: Rules) -> Decision:
     """The ticket for a mail of `sender` that arrived at `at`."""
-    claimed: str | None = None
-    for link in known.links:
-        ticket = known.tickets.get(link.ticket_id)
-        if ticket is None:  # another mail of the thread is about to open it, or was and died: we can as well
-            return Decision(link.ticket_id, True, [_matched(link)])
-        standing = _standing(sender, automatic, link, ticket, known)
-        if standing is not None:
-            return _joined(ticket, standing, automatic, at, _matched(link))
-        if link.quoted:
-            claimed = claimed or ticket.id
-    if known.numbered is not None:
-        if standing_of(sender, known.numbered) is Standing.CUSTOMER:
-            reason = f"matched by the number #{known.numbered.number} in the subject, from a participant"
-            return _joined(known.numbered, Standing.CUSTOMER, automatic, at, reason)
-        claimed = claimed or known.numbered.id
-    if claimed is not None:
-        reason = "opened: the sender takes no part in the ticket that the mail names"
-        return Decision(None, True, [reason], claims_to_belong_to=claimed)
-    return Decision(None, True, ["opened: no id of a ticket is known in it"])
+    return _Question(sender, at, known, rules).answer()
 
 
-def number_in(subject: str) -> int | None:
-    """The ticket number that a subject names, as in `[#10042]`."""
-    found = _NUMBER.search(subject)
-    return int(found[1]) if found else None
+@dataclass(frozen=True, slots=True)
+class _Question:
+    sender: Sender
+    at: datetime
+    known: Known
+    rules: Rules
 
+    def answer(self) -> Decision:
+        claimed: list[str] = []
+        found = self._by_token() or self._by_link(claimed) or self._by_number(claimed)
+        if found is not None:
+            return found
+        if claimed:
+            return self._claims(claimed[0], "the sender takes no part in the ticket that the mail names")
+        return Decision(
+            None, True, ["opened: no id of a ticket is known in it"], verified=self.sender.believed
+        )
 
-def _standing(sender: str, automatic: bool, link: Link, ticket: Ticket, known: Known) -> Standing | None:
-    if standing := standing_of(sender, ticket):
+    def _by_token(self) -> Decision | None:
+        for token in self.known.tokens:
+            way = self.known.way_of(token.ticket_id)
+            if way:
+                verified = self.sender.believed or self._is_shown_for(way[-1])
+                standing = self._standing(way) if verified else None
+                return self._joined(way, standing or Standing.PENDING, f"matched by {token.how}", verified)
+        return None
+
+    def _by_link(self, claimed: list[str]) -> Decision | None:
+        for link in self.known.links:
+            way = self.known.way_of(link.ticket_id)
+            if not way:  # another mail of the thread is about to open it, or was and died: we can as well
+                return Decision(link.ticket_id, True, [_matched(link)], verified=self.sender.believed)
+            if standing := self._standing_by_link(way, link):
+                return self._joined(way, standing, _matched(link), self.sender.believed)
+            if link.quoted:
+                claimed.append(way[-1].id)
+        return None
+
+    def _by_number(self, claimed: list[str]) -> Decision | None:
+        for ticket in self.known.numbered:
+            way = self.known.way_of(ticket.id) or [ticket]
+            standing = self._standing(way) if self.sender.believed else None
+            if standing is not Standing.CUSTOMER and self.rules.any_sender and self.sender.believed:
+                standing = Standing.PENDING
+            elif standing is Standing.PENDING:
+                standing = None
+            if standing is not None:
+                whose = "from a participant" if standing is Standing.CUSTOMER else "which any sender may"
+                reason = f"matched by the number #{ticket.number} in the subject, {whose}"
+                return self._joined(way, standing, reason, self.sender.believed)
+            claimed.append(way[-1].id)
+        return None
+
+    def _standing_by_link(self, way: list[Ticket], link: Link) -> Standing | None:
+        if self.sender.automatic and link.ours:
+            return self._standing(way) or Standing.PENDING  # a letter of ours came back, from whatever server
+        if not self.sender.believed:
+            return None
+        written_to = any(ticket.id in self.known.written_to for ticket in way)
+        return self._standing(way) or (Standing.PENDING if written_to else None)
+
+    def _standing(self, way: list[Ticket]) -> Standing | None:
+        """On the last; who took part in one that was merged into it is no stranger there."""
+        standing = standing_of(self.sender.address, way[-1])
+        if standing is None and any(standing_of(self.sender.address, ticket) for ticket in way):
+            return Standing.PENDING
         return standing
-    bounced = automatic and link.ours
-    return Standing.PENDING if bounced or ticket.id in known.written_to else None
 
+    def _is_shown_for(self, ticket: Ticket) -> bool:
+        """Whether something that we signed for this sender and this ticket came back."""
+        shown = (token for token in self.known.tokens if token.for_sender)
+        return any(way[-1] is ticket for token in shown if (way := self.known.way_of(token.ticket_id)))
 
-def _joined(ticket: Ticket, standing: Standing, automatic: bool, at: datetime, reason: str) -> Decision:
-    if standing is Standing.CUSTOMER and not automatic and not ticket.takes_reply_at(at):
+    def _joined(self, way: list[Ticket], standing: Standing, reason: str, verified: bool) -> Decision:
+        ticket = way[-1]
+        if len(way) > 1:
+            reason = f"{reason}; that ticket was merged into #{ticket.number}"
+        if self.sender.automatic or ticket.takes_reply_at(self.at, self.rules.reopen_within):
+            reasons = [reason]
+            if standing is Standing.PENDING and not self.sender.automatic:
+                why = "is not a confirmed participant" if verified else "is not known to be who it says"
+                reasons.append(f"without rights: the sender {why}")
+            return Decision(ticket.id, False, reasons, verified=verified)
+        if standing is Standing.PENDING:
+            return self._claims(ticket.id, f"{reason}, but that ticket is closed for long", verified)
         reasons = [f"{reason}, but that ticket is closed for long"]
-        return Decision(None, True, reasons, follow_up_of=ticket.id)
-    return Decision(ticket.id, False, [reason])
+        return Decision(None, True, reasons, follow_up_of=ticket.id, verified=verified)
+
+    def _claims(self, ticket_id: str, why: str, verified: bool | None = None) -> Decision:
+        verified = self.sender.believed if verified is None else verified
+        return Decision(None, True, [f"opened: {why}"], claims_to_belong_to=ticket_id, verified=verified)
 
 
 def _matched(link: Link) -> str:

@@ -124,6 +124,14 @@ class ParticipantWrote(TicketEvent):
     sender: str
 
 
+class CameToMailbox(TicketEvent):
+    """A mail of the ticket came to another mailbox of ours as well."""
+
+    type: ClassVar[str] = "ombud.ticket.came_to_mailbox.v1"
+    mailbox: str
+    message_id: str
+
+
 class AgentReplied(TicketEvent):
     """An agent answered the customer; a letter follows."""
 
@@ -220,6 +228,7 @@ EVENTS: dict[str, type[Event]] = {
         CustomerReplied,
         AutomaticMailNoted,
         ParticipantWrote,
+        CameToMailbox,
         AgentReplied,
         NoteAdded,
         TicketTriaged,

@@ -96,6 +96,8 @@ class Ticket(Document):
     breached: list[str] = Field(default=[], description="targets whose deadline passed unmet")
     follow_up_of: str | None = None
     claims_to_belong_to: str | None = None
+    merged_into: str | None = Field(default=None, description="the ticket that stands for this one now")
+    also_in: list[str] = Field(default_factory=list, description="other mailboxes that a mail of it came to")
     causes: list[str] = Field(default=[], description="the keys of the last deeds")
 
     @classmethod
@@ -149,11 +151,9 @@ class Ticket(Document):
         """Whether this cause's deed was done already."""
         return cause.key in self.causes
 
-    def takes_reply_at(self, at: datetime) -> bool:
+    def takes_reply_at(self, at: datetime, within: timedelta = REOPEN_WITHIN) -> bool:
         """Whether a customer's reply belongs here, not to a follow-up: all but those closed for long."""
-        return (
-            self.status is not Status.CLOSED or self.closed_at is None or at - self.closed_at <= REOPEN_WITHIN
-        )
+        return self.status is not Status.CLOSED or self.closed_at is None or at - self.closed_at <= within
 
     def customer_replied(self, message_id: str, sender: str, cause: Cause) -> None:
         """A customer's message arrived: a ticket that waited or was done becomes open."""
@@ -172,12 +172,23 @@ class Ticket(Document):
             self._record(events.AutomaticMailNoted, cause, message_id=message_id, sender=sender, kind=kind)
 
     def participant_wrote(self, message_id: str, sender: Contact, cause: Cause) -> None:
-        """Somebody without a customer's rights wrote: they take part, pending, and nothing moves."""
+        """Somebody without a customer's rights wrote: they take part, pending, and nothing moves.
+
+        Also somebody who says that he is the customer, and is not believed.
+        """
         if self.has_done(cause):
             return
-        if all(one.address != sender.address for one in self.participants):
+        known = {self.customer_address, *(one.address for one in self.participants)}
+        if sender.address not in known:
             self.participants = [*self.participants, Participant(address=sender.address, name=sender.name)]
         self._record(events.ParticipantWrote, cause, message_id=message_id, sender=sender.address)
+
+    def came_to(self, mailbox: str, message_id: str, cause: Cause) -> None:
+        """A mail of this ticket came to another mailbox of ours as well: who works there sees it too."""
+        if self.has_done(cause) or mailbox == self.mailbox or mailbox in self.also_in:
+            return
+        self.also_in = [*self.also_in, mailbox]
+        self._record(events.CameToMailbox, cause, mailbox=mailbox, message_id=message_id)
 
     def agent_replied(self, message_id: str, cause: Cause, *, then: Status = Status.WAITING) -> None:
         """An agent answers; the ticket becomes `then`. Raises `MoveNotAllowed`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.events import CustomerReplied, TicketOpened
+from shared.domain.events import CameToMailbox, CustomerReplied, TicketOpened
 from shared.domain.ledger import Outcome
 from tests.unit.ingest.desk import Helpdesk, events_of
 from tests.unit.ingest.mails import CUSTOMER, RECEIVED, answer, fetched, mail
@@ -69,7 +69,8 @@ async def test_the_same_mail_in_two_mailboxes_is_one_message_and_two_entries(hel
     assert (len(tickets), len(messages), len(entries)) == (1, 1, 2)
     assert (second.outcome, second.ticket_id) == (Outcome.INGESTED, first.ticket_id)
     assert second.reason == f"the same mail as {first.id}"
-    assert len(tickets[0].outbox) == 1
+    assert events_of(tickets[0]) == [TicketOpened.type, CameToMailbox.type]
+    assert (tickets[0].mailbox, tickets[0].also_in) == ("support", ["sales"])
 
 
 @pytest.mark.parametrize("raw", [mail(), mail(message_id=""), answer("two@x", "unknown@x")])
@@ -88,7 +89,8 @@ async def test_the_same_mail_from_many_mailboxes_at_once_is_one_message(
 
     assert (len(tickets), len(messages), len(entries)) == (1, 1, 8)
     assert {one.ticket_id for one in entries} == {tickets[0].id}
-    assert events_of(tickets[0]) == [TicketOpened.type]
+    assert events_of(tickets[0]) == [TicketOpened.type] + [CameToMailbox.type] * 7
+    assert {tickets[0].mailbox, *tickets[0].also_in} == {f"box{number}" for number in range(1, 9)}
 
 
 async def test_a_second_mailbox_finishes_what_the_first_left_undone(helpdesk: Helpdesk) -> None:

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from services.ingest.links import Link, links_of, numbers_in
 from services.ingest.parsing import parse
-from services.ingest.thread import Decision, Known, Link, decide, links_of, number_in
+from services.ingest.thread import Decision, Known, Rules, Sender, decide
 from shared.domain.cause import Cause
 from shared.domain.ids import thread_id_for
 from shared.domain.status import Status
@@ -14,6 +15,7 @@ from shared.stores.collections import ThreadId
 from tests.unit.ingest.mails import RECEIVED, answer
 
 CUSTOMER, COLLEAGUE, STRANGER = "ada@example.org", "bo@example.org", "eve@example.net"
+RULES = Rules()
 NO_ID = ["opened: no id of a ticket is known in it"]
 
 
@@ -38,8 +40,10 @@ def known(one: Ticket | None, *, quoted: bool = True, ours: bool = False, writte
     return Known([link], {one.id: one} if one else {}, [written_to])
 
 
-def told(sender: str, about: Known, *, automatic: bool = False) -> Decision:
-    return decide(sender, automatic, RECEIVED, about)
+def told(
+    sender: str, about: Known, *, automatic: bool = False, believed: bool = True, rules: Rules = RULES
+) -> Decision:
+    return decide(Sender(sender, automatic, believed), RECEIVED, about, rules)
 
 
 @pytest.mark.parametrize("sender", [CUSTOMER, COLLEAGUE])
@@ -106,11 +110,11 @@ def test_an_automatic_reply_to_a_ticket_closed_for_long_is_noted_there() -> None
 
 
 def test_a_number_in_the_subject_leads_a_participant_to_the_ticket() -> None:
-    assert told(CUSTOMER, Known(numbered=ticket())).ticket_id == "tkt_1"
+    assert told(CUSTOMER, Known(numbered=[ticket()])).ticket_id == "tkt_1"
 
 
 def test_a_number_in_the_subject_gives_a_stranger_no_more_than_a_claim() -> None:
-    found = told(STRANGER, Known(numbered=ticket()))
+    found = told(STRANGER, Known(numbered=[ticket()]))
 
     assert (found.ticket_id, found.claims_to_belong_to) == (None, "tkt_1")
 
@@ -120,17 +124,18 @@ def test_a_mail_that_nothing_is_known_of_opens_a_ticket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "number"),
+    ("subject", "numbers"),
     [
-        ("Re: [#10042] Fire", 10_042),
-        ("#10042", None),
-        ("[#]", None),
-        ("[#1] [#2]", 1),
-        ("[#" + "9" * 99 + "]", None),
+        ("Re: [#10042] Fire", [10_042]),
+        ("#10042", []),
+        ("[#]", []),
+        ("[#1] [#2] [#1]", [1, 2]),
+        ("[#" + "9" * 99 + "]", []),
+        ("".join(f"[#{number}]" for number in range(9)), [0, 1, 2, 3, 4]),
     ],
 )
-def test_only_a_number_in_brackets_names_a_ticket(subject: str, number: int | None) -> None:
-    assert number_in(subject) == number
+def test_only_numbers_in_brackets_name_tickets_and_only_a_few(subject: str, numbers: list[int]) -> None:
+    assert numbers_in(subject) == numbers
 
 
 def noted(message_id: str, ticket_id: str, *, carried: bool, message: str = "") -> dict[str, ThreadId]:
@@ -140,7 +145,7 @@ def noted(message_id: str, ticket_id: str, *, carried: bool, message: str = "") 
 
 def test_links_are_the_known_ids_newest_first_and_say_which_are_ours() -> None:
     stored = noted("a@x", "tkt_1", carried=True) | noted("c@x", "tkt_2", carried=True, message="msg_c")
-    links = links_of(parse(answer("d@x", "a@x", "b@x", "c@x")), 10, stored)
+    links = links_of(parse(answer("d@x", "a@x", "b@x", "c@x")), ["c@x", "b@x", "a@x"], stored)
 
     assert links == [Link("c@x", "tkt_2", True, False), Link("a@x", "tkt_1", True, True)]
 
@@ -148,5 +153,7 @@ def test_links_are_the_known_ids_newest_first_and_say_which_are_ours() -> None:
 def test_the_own_id_is_a_link_while_only_answers_to_it_are_known() -> None:
     mail = parse(answer("d@x", "unknown@x"))
 
-    assert links_of(mail, 10, noted("d@x", "tkt_1", carried=False)) == [Link("d@x", "tkt_1", False, False)]
-    assert links_of(mail, 10, noted("d@x", "tkt_1", carried=True, message="msg_other")) == []
+    assert links_of(mail, ["unknown@x"], noted("d@x", "tkt_1", carried=False)) == [
+        Link("d@x", "tkt_1", False, False)
+    ]
+    assert links_of(mail, [], noted("d@x", "tkt_1", carried=True, message="msg_other")) == []

@@ -10,7 +10,8 @@ from typing import Any
 from services.ingest.bounces import bounce_of
 from services.ingest.headers import Address, addresses, written_date
 from services.ingest.parsing import ParsedMail, parse
-from services.ingest.recognise import AUTO_REPLIES, NOTICES, recognise
+from services.ingest.recognise import AUTO_REPLIES, NOTICES, Recognised, recognise
+from services.ingest.reply_text import Split, split
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable
 
@@ -33,6 +34,7 @@ _UNKNOWN: dict[str, Any] = {
     "reply_text": None,
     "quoted_text": None,
     "signature": None,
+    "quotes_removed_text": None,
     "is_forward": False,
     "forwarded": None,
     "attachments": [],
@@ -60,7 +62,17 @@ def explain(
         mail = parse(raw, limits or Limits())
     except Unreadable as fault:
         return {**_UNKNOWN, "file": file, "error": str(fault)}
-    return {**_UNKNOWN, "file": file, "ok": True, **_read(mail), **_recognised(mail, own_addresses, secret)}
+    found = recognise(mail, own_addresses, secret)
+    parts = split(mail.text, mail.html, mail.subject)
+    return {
+        **_UNKNOWN,
+        "file": file,
+        "ok": True,
+        **_read(mail),
+        **_parts(parts),
+        **_recognised(mail, found),
+        "decisions": [*found.reasons, *mail.decisions, *parts.decisions],
+    }
 
 
 def _read(mail: ParsedMail) -> dict[str, Any]:
@@ -77,13 +89,30 @@ def _read(mail: ParsedMail) -> dict[str, Any]:
         "date": _written(mail),
         "body_text": mail.text,
         "body_html": mail.html or None,
-        "reply_text": mail.text,
         "attachments": [attachment.model_dump() for attachment in mail.attachments],
     }
 
 
-def _recognised(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> dict[str, Any]:
-    found = recognise(mail, own_addresses, secret)
+def _parts(parts: Split) -> dict[str, Any]:
+    inner = parts.forwarded
+    return {
+        "reply_text": parts.reply_text,
+        "quoted_text": parts.quoted_text,
+        "signature": parts.signature,
+        "quotes_removed_text": parts.quotes_removed_text,
+        "is_forward": parts.is_forward,
+        "forwarded": {
+            "from": inner.sender,
+            "date": inner.date,
+            "subject": inner.subject,
+            "text": inner.text,
+        }
+        if inner
+        else None,
+    }
+
+
+def _recognised(mail: ParsedMail, found: Recognised) -> dict[str, Any]:
     return {
         "kind": found.kind.value,
         "is_auto_generated": found.automatic,
@@ -91,7 +120,6 @@ def _recognised(mail: ParsedMail, own_addresses: Collection[str], secret: bytes)
         "is_bounce": found.kind in NOTICES,
         "bounce": asdict(bounce_of(mail)) if found.kind in NOTICES else None,
         "may_auto_respond": found.may_auto_respond,
-        "decisions": [*found.reasons, *mail.decisions],
     }
 
 

@@ -82,15 +82,6 @@ def _person(value: Any) -> Any:
     return f"{name} <{address}>" if name and address else name or address
 
 
-def _quotes_removed(told: Told) -> str:
-    """The reply with its signature, joined as they are in the mail."""
-    reply, signature = told["reply_text"] or "", told["signature"] or ""
-    if not signature:
-        return reply
-    joined = [f"{reply}{gap}{signature}" for gap in ("\n", "\n\n")]
-    return next((one for one in joined if one in (told["body_text"] or "")), joined[-1])
-
-
 def _described(told: Told) -> list[dict[str, str]]:
     return [
         {
@@ -115,7 +106,6 @@ _DERIVED: dict[str, Callable[[Told], Any]] = {
     "references_set": lambda told: [*told["references"], told["in_reply_to"]],
     "body_text_or_html": lambda told: f"{told['body_text']}\n{told['body_html']}",
     "body_html_text": lambda told: told["body_html"],
-    "quotes_removed_text": _quotes_removed,
     "attachments": _described,
     "attachments_count": lambda told: len(told["attachments"]),
     "attachments_count_min": lambda told: len(told["attachments"]),

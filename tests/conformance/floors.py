@@ -43,13 +43,25 @@ def reached(answers: Iterable[Answer]) -> Floors:
     return {corpus: dict(fields) for corpus, fields in counts.items()}
 
 
-def fallen(floors: Mapping[str, Mapping[str, int]], now: Floors) -> list[str]:
+def excused(answers: Iterable[Answer]) -> Floors:
+    """How many answers are disputed: a floor from before the dispute may lack so many."""
+    counts: dict[str, Counter[str]] = {}
+    for one in answers:
+        if one.disputed:
+            counts.setdefault(one.corpus, Counter())[one.field] += 1
+    return {corpus: dict(fields) for corpus, fields in counts.items()}
+
+
+def fallen(
+    floors: Mapping[str, Mapping[str, int]], now: Floors, disputed: Mapping[str, Mapping[str, int]]
+) -> list[str]:
     """A sentence for each floor that is not reached; only what this run asked is looked at."""
     return [
         f"{corpus} {field}: {now[corpus][field]} right, the floor is {floor}"
         for corpus, fields in sorted(floors.items())
         for field, floor in sorted(fields.items())
-        if field in now.get(corpus, {}) and now[corpus][field] < floor
+        if field in now.get(corpus, {})
+        and now[corpus][field] + disputed.get(corpus, {}).get(field, 0) < floor
     ]
 
 

@@ -131,6 +131,23 @@ def test_parts_and_headers_of_a_mail_are_written_as_the_case_says(ombud: Ombud) 
     assert tickets(ombud, rich, incoming("b", references="<1@a>")) == {"rich": "T1", "b": "T1"}
 
 
+def test_a_mail_from_an_address_that_our_letters_are_answered_to_goes_round_and_is_on_no_ticket(
+    ombud: Ombud,
+) -> None:
+    tagged = "help+0123456789abcdef0123@desk.example"
+
+    assert tickets(ombud, incoming("a", **{"from": tagged})) == {"a": None}
+
+
+def test_an_answer_to_the_reply_address_of_a_letter_is_written_to_the_signed_one(ombud: Ombud) -> None:
+    tagged = "help+0123456789abcdef0123@desk.example"
+    ours = letter("ours", message_id="<9@desk>", reply_to=tagged)
+
+    answered = tickets(ombud, ours, incoming("a", to=tagged, message_id="<2@a>"))
+
+    assert answered == {"ours": "T1", "a": "T1"}
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -168,22 +168,6 @@ def test_the_inner_mail_of_a_forward_names_its_sender_in_one_line(told: Told) ->
     assert judged(Check("wrapped_subject", "equals_nows", ""), told)[1]
 
 
-@pytest.mark.parametrize(
-    ("signature", "body", "joined"),
-    [
-        ("", "Hello", "Hello"),
-        ("-- \nAda", "Hello\n\n-- \nAda\n", "Hello\n\n-- \nAda"),
-        ("-- \nAda", "Hello\n-- \nAda\n> quoted", "Hello\n-- \nAda"),
-    ],
-)
-def test_with_only_the_quotes_removed_the_signature_stays_where_it_was(
-    told: Told, signature: str, body: str, joined: str
-) -> None:
-    split = {**told, "reply_text": "Hello", "signature": signature, "body_text": body}
-
-    assert judged(equals("quotes_removed_text", joined), split)[1]
-
-
 def test_a_name_that_another_library_made_up_is_not_asked_of_us(told: Told) -> None:
     theirs = [
         {"name": "a.csv", "content_id": "", "content_type": "text/csv", "disposition": "attachment"},

@@ -25,10 +25,19 @@ def test_only_what_is_counted_is_reached() -> None:
 def test_a_result_below_its_floor_is_told_and_one_that_was_not_asked_is_not() -> None:
     committed = {"crisp_reply": {"reply_text": 2, "signature": 5}, "zapier_reply": {"reply_text": 9}}
 
-    assert floors.fallen(committed, {"crisp_reply": {"reply_text": 1}}) == [
+    assert floors.fallen(committed, {"crisp_reply": {"reply_text": 1}}, {}) == [
         "crisp_reply reply_text: 1 right, the floor is 2"
     ]
-    assert floors.fallen(committed, {"crisp_reply": {"reply_text": 2}}) == []
+    assert floors.fallen(committed, {"crisp_reply": {"reply_text": 2}}, {}) == []
+
+
+def test_a_floor_from_before_a_dispute_may_lack_what_is_disputed_and_no_more() -> None:
+    committed = {"crisp_reply": {"reply_text": 3}}
+    disputed = floors.excused([RIGHT, WRONG, replace(WRONG, disputed=True)])
+
+    assert disputed == {"crisp_reply": {"reply_text": 1}}
+    assert floors.fallen(committed, {"crisp_reply": {"reply_text": 2}}, disputed) == []
+    assert len(floors.fallen(committed, {"crisp_reply": {"reply_text": 1}}, disputed)) == 1
 
 
 def test_floors_are_raised_never_lowered_and_read_again_as_they_were_written(tmp_path: Path) -> None:

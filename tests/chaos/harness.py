@@ -100,7 +100,7 @@ class Trial:
         """The next `count` mails, at once."""
         await asyncio.to_thread(self.load.deliver, self.load.mails(count))
 
-    async def answer(self, ticket: str, text: str) -> None:
+    async def answer(self, ticket: str, text: str, within: float = 60.0) -> None:
         """Answer a ticket as an agent's program does: with one key, until it is told that it is done."""
         key = f"{ticket}-{len(self.replies)}"
 
@@ -114,7 +114,7 @@ class Trial:
             assert said.status_code < 300, said.text
             return True
 
-        await eventually(answered, awaited=f"ticket {ticket} answered", within=60)
+        await eventually(answered, awaited=f"ticket {ticket} answered", within=within)
         self.replies.append(ticket)
 
     async def ready(self) -> list[str]:

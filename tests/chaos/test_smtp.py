@@ -22,7 +22,7 @@ from tests.servers.smtp import DROP, SILENCE, Received, ScriptedSmtp
 from tests.servers.tls import certificate
 from tests.story.programs import Program, embedded, mail
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PATIENCE = 5.0
 """Seconds that a relay is given for an answer; the stall of thirty seconds, made short."""
@@ -81,7 +81,7 @@ async def acknowledged(running: Program) -> dict[str, str]:
         found = outcomes(await letters(running))
         return sum(len(found[state]) for state in ("sent", "failed")) == len(CUSTOMERS)
 
-    await eventually(ended, awaited="an end of every acknowledgement", within=90)
+    await eventually(ended, awaited="an end of every acknowledgement", within=120)
     return {one["customer"]["address"]: one["id"] for one in await running.tickets()}
 
 
@@ -95,7 +95,7 @@ async def each_is_answered(running: Program, tickets: dict[str, str]) -> None:
         found = Counter(one["state"] for one in await letters(running))
         return found["sent"] + found["failed"] == 2 * len(CUSTOMERS)
 
-    await eventually(drained, awaited="an end of every letter", within=90)
+    await eventually(drained, awaited="an end of every letter", within=120)
     replies = outcomes([one for one in await letters(running) if not one["automatic"]])
     assert replies["failed"] == {address(one) for one in NEVER}
 
@@ -161,7 +161,7 @@ async def test_letters_wait_for_a_relay_that_can_be_trusted_and_then_go_without_
         async with encrypted(port, other) as impostor:
             for customer in PLAIN:
                 deliver(tmp_path / "mail", mail(customer))
-            await eventually(lambda: waiting(running), awaited="the letters wait", within=60)
+            await eventually(lambda: waiting(running), awaited="the letters wait", within=120)
             said = await eventually(
                 lambda: untrusted(running), awaited="readiness names the relay", within=60
             )
@@ -188,7 +188,7 @@ async def acknowledged_by(running: Program, number: int) -> None:
     async def all_sent() -> bool:
         return Counter(one["state"] for one in await letters(running)) == {"sent": number}
 
-    await eventually(all_sent, awaited="every letter sent", within=60)
+    await eventually(all_sent, awaited="every letter sent", within=120)
 
 
 class Keeping:

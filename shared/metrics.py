@@ -156,17 +156,53 @@ MAILBOX_FAILURES = _counter(
     "Failed logins, lost connections, refused commands.",
     "The mailbox server is ill or the credentials are wrong: `ombud doctor`.",
 )
+OAUTH_TOKEN_EXPIRES = _gauge(
+    "ombud_oauth_token_expires_timestamp_seconds",
+    ["dependency"],
+    "When the access token of a mailbox or relay ends (Unix time); it is renewed when half its life is over.",
+    "Always rises; less than 15 minutes ahead, renewing fails: see the log (`oauth.refused`).",
+)
+OAUTH_FAILURES = _counter(
+    "ombud_oauth_failures_total",
+    ["dependency", "reason"],
+    "Access tokens that were asked for and not given, by the error of RFC 6749, or connection, or file.",
+    "invalid_…: mend the credentials before the token ends; connection: the token endpoint is ill.",
+)
 MAIL_SEEN = _counter(
     "ombud_mail_seen_total",
     ["mailbox"],
-    "Mails fetched from the mailbox and acknowledged by the bus.",
+    "Mails that reading has passed: each is on the bus or in the ledger.",
     "More mail; in the long run it equals the sum of the outcomes.",
+)
+MAIL_UNACCOUNTED = _gauge(
+    "ombud_mail_unaccounted",
+    ["mailbox"],
+    "Mails on the server that were passed some time ago and that the ledger does not know.",
+    "Intake is behind; without lag, mails are missing: `ombud mailbox reconcile`.",
+)
+MAIL_RECONCILED = _counter(
+    "ombud_mail_reconciled_total",
+    ["mailbox"],
+    "Mails below the cursor that the ledger lacked and that were fetched once more.",
+    "Events were lost between mailbox and intake, or intake was behind for long.",
+)
+MAIL_CLEARED = _counter(
+    "ombud_mail_cleared_total",
+    ["mailbox", "outcome"],
+    "Handled mails flagged, moved or deleted on the server, as set: done, failed.",
+    "failed: the server refuses it; the log (`mailbox.not_cleared`) says why, it is tried again.",
 )
 MAIL_OUTCOMES = _counter(
     "ombud_mail_outcomes_total",
     ["mailbox", "outcome"],
     "What became of the mails: ingested, quarantined, ignored.",
     "More mail; quarantined: `ombud quarantine list` tells the reason.",
+)
+MAIL_PARSE_WORKERS = _counter(
+    "ombud_mail_parse_workers_total",
+    ["outcome"],
+    "Large and suspicious mails, read in a process apart: read, unreadable, killed, died.",
+    "Larger or hostile mails; killed: one took longer than parse_seconds; died: something ended the process.",
 )
 MAIL_PARSE_SECONDS = _histogram(
     "ombud_mail_parse_seconds",

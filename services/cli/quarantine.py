@@ -1,17 +1,25 @@
 """`ombud quarantine`: mails that could not be read."""
 
+import os
+import shlex
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
+from services.cli.console import AlwaysJson, Json, read_file, say, say_json, table, with_platform
 from services.settings import OmbudSettings
+from shared.domain.errors import Refused
 from shared.domain.ledger import LedgerEntry
 from shared.ports.documents import Page
 from shared.runtime.wiring import Wired
 
-app = typer.Typer(help="Mails that could not be read: list, show, retry.", no_args_is_help=True)
+app = typer.Typer(
+    help="Mails that could not be read: list, show, edit, retry, release.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -34,15 +42,11 @@ def list_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, json: Json 
 def show(
     entry_id: str,
     raw: Annotated[bool, typer.Option(help="The mail's own bytes, to standard output.")] = False,
+    edited: Annotated[bool, typer.Option(help="The bytes as they were edited, if they were.")] = False,
     json: AlwaysJson = False,
 ) -> None:
     """One quarantined mail: its entry as JSON, or with --raw its bytes."""
-    from services.ingest.quarantine import show as shown
-
-    async def work(wired: Wired, _: OmbudSettings) -> tuple[LedgerEntry, bytes]:
-        return await shown(wired.platform, entry_id)
-
-    entry, data = with_platform(work)
+    entry, data = _shown(entry_id, edited=edited)
     if raw:
         sys.stdout.buffer.write(data)
     else:
@@ -50,12 +54,73 @@ def show(
 
 
 @app.command()
-def retry(entry_id: str, json: Json = False) -> None:
-    """Give a quarantined mail to intake again, once what was wrong is mended."""
-    from services.ingest.quarantine import release
+def edit(
+    entry_id: str,
+    file: Annotated[Path | None, typer.Option(help="The new bytes; - for standard input.")] = None,
+    json: Json = False,
+) -> None:
+    """Change the bytes of a quarantined mail, in $EDITOR or from a file; the original is kept beside them.
+
+    `retry` then reads the new ones.
+    """
+    from services.ingest.quarantine import edit as edited
+
+    data = read_file(file) if file is not None else _in_editor(_shown(entry_id, edited=True)[1])
 
     async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
-        return await release(wired.platform, entry_id)
+        return await edited(wired.platform, entry_id, data)
+
+    entry = with_platform(work)
+    told = {"event": "edited", "id": entry.id, "digest": entry.digest, "edited": entry.edited}
+    kept = f"edited; try it: ombud quarantine retry {entry.id}" if entry.edited else "as it was"
+    say(json, told, f"{entry.id} is {kept}")
+
+
+@app.command()
+def retry(entry_id: str, json: Json = False) -> None:
+    """Give a quarantined mail to intake again, once what was wrong is mended."""
+    from services.ingest.quarantine import retry as tried_again
+
+    async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
+        return await tried_again(wired.platform, entry_id)
 
     released = with_platform(work).id
     say(json, {"event": "released", "id": released}, f"{released} is on its way again")
+
+
+@app.command()
+def release(entry_id: str, json: Json = False) -> None:
+    """Let a mail through that cannot be read: its headers make the ticket, the raw mail is a download."""
+    from services.ingest.quarantine import release as let_through
+
+    async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
+        return await let_through(wired.platform, entry_id)
+
+    released = with_platform(work).id
+    say(json, {"event": "released", "id": released}, f"{released} is on its way, with its headers alone")
+
+
+def _shown(entry_id: str, *, edited: bool) -> tuple[LedgerEntry, bytes]:
+    from services.ingest.quarantine import show as asked
+
+    async def work(wired: Wired, _: OmbudSettings) -> tuple[LedgerEntry, bytes]:
+        return await asked(wired.platform, entry_id, edited=edited)
+
+    return with_platform(work)
+
+
+def _in_editor(data: bytes) -> bytes:
+    """What a person makes of it. Raises `Refused` without an editor, or when it ends with an error."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise Refused("set EDITOR, or give the new bytes with --file")
+    with tempfile.TemporaryDirectory(prefix="ombud-") as folder:
+        file = Path(folder) / "mail.eml"
+        file.write_bytes(data)
+        try:
+            done = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603 (the person's own)
+        except OSError as fault:
+            raise Refused(f"cannot start the editor {editor}: {fault.strerror}") from fault
+        if done.returncode:
+            raise Refused(f"the editor ended with {done.returncode}: nothing is changed")
+        return file.read_bytes()

@@ -1,4 +1,4 @@
-"""Collecting: one task a mailbox, so that of all processes one reads it at a time.
+"""Collecting: one task a folder of a mailbox, so that of all processes one reads it at a time.
 
 Whoever holds the mailbox's lease reads; the others stand by and take over when it is released or ends. A
 mailbox that fails is tried again with growing pauses, for ever; meanwhile readiness names it and says what to
@@ -16,8 +16,9 @@ import structlog
 
 from services.ingest.batches import Care
 from services.ingest.lease import MailboxLease
-from services.ingest.ports import Mailbox, MailboxFailed
+from services.ingest.ports import Mailbox, MailboxFailed, Place
 from services.ingest.reading import Reading
+from services.ingest.reconcile import Memory
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.errors import Conflict, Unavailable
@@ -32,18 +33,30 @@ log = structlog.get_logger()
 
 
 class Collector:
-    """Collects one mailbox; `connect` makes a mailbox that is not open yet."""
+    """Collects one folder of a mailbox, empty for the main one; `connect` makes one that is not open yet."""
 
     def __init__(
-        self, platform: Platform, settings: IngestSettings, name: str, connect: Callable[[], Mailbox]
+        self,
+        platform: Platform,
+        settings: IngestSettings,
+        mailbox: str,
+        connect: Callable[[], Mailbox],
+        folder: str = "",
     ) -> None:
         self._platform = platform
         self._settings = settings
-        self._name = name
+        self._place = Place(mailbox, folder)
+        self._name = name = self._place.label
         self._connect = connect
         self._lease = MailboxLease(
-            platform.stores.leases, platform.clock, name, platform.instance, settings.lease_seconds
+            platform.stores.leases,
+            platform.clock,
+            mailbox,
+            platform.instance,
+            settings.lease_seconds,
+            folder,
         )
+        self._memory = Memory()
         self._care = Care(settings.batch, settings.fetch_tries)
         self._backoff = Backoff(settings.retry_first, settings.retry_longest)
         self._failures = 0
@@ -113,7 +126,14 @@ class Collector:
     async def _read_once(self) -> None:
         self._mailbox = mailbox = self._connect()
         reading = Reading(
-            self._platform, self._settings, self._name, mailbox, self._call, self._care, self._progressed
+            self._platform,
+            self._settings,
+            self._place,
+            mailbox,
+            call=self._call,
+            care=self._care,
+            memory=self._memory,
+            progress=self._progressed,
         )
         try:
             await reading.run()

@@ -5,6 +5,8 @@ next move. Under another UIDVALIDITY the old UIDs mean nothing: reading begins a
 before is known by its fingerprint.
 """
 
+from datetime import datetime
+
 import structlog
 
 from shared import metrics
@@ -15,9 +17,9 @@ from shared.stores.store import Store
 log = structlog.get_logger()
 
 
-def cursor_id(mailbox: str) -> str:
-    """One a mailbox."""
-    return derived("cur", mailbox)
+def cursor_id(mailbox: str, folder: str = "") -> str:
+    """One a folder; `folder` is empty for the mailbox's main one."""
+    return derived("cur", mailbox, folder) if folder else derived("cur", mailbox)
 
 
 class MailboxCursor:
@@ -28,18 +30,25 @@ class MailboxCursor:
         self._cursor = cursor
 
     @classmethod
-    async def take(cls, cursors: Store[Cursor], mailbox: str, uidvalidity: int) -> "MailboxCursor":
+    async def take(
+        cls, cursors: Store[Cursor], mailbox: str, uidvalidity: int, folder: str = ""
+    ) -> "MailboxCursor":
         """Read it and shut out whoever read it before. Raises `Conflict` and `Unavailable`."""
-        stored = await cursors.add(Cursor(id=cursor_id(mailbox), uidvalidity=uidvalidity))
+        new = Cursor(id=cursor_id(mailbox, folder), uidvalidity=uidvalidity, seen=0)
+        stored = await cursors.add(new)
         taken = cls(cursors, stored)
         if stored.uidvalidity == uidvalidity:
-            await taken._save(stored.uid, uidvalidity)
+            await taken._save()
             return taken
         metrics.MAILBOX_FAILURES.labels(mailbox, "uidvalidity").inc()
         log.warning(
-            "mailbox.uidvalidity_changed", mailbox=mailbox, before=stored.uidvalidity, now=uidvalidity
+            "mailbox.uidvalidity_changed",
+            mailbox=mailbox,
+            folder=folder,
+            before=stored.uidvalidity,
+            now=uidvalidity,
         )
-        await taken._save(0, uidvalidity)
+        await taken._save(uid=0, uidvalidity=uidvalidity)
         return taken
 
     @property
@@ -47,12 +56,16 @@ class MailboxCursor:
         """Every mail up to this UID is on the bus or in the ledger."""
         return self._cursor.uid
 
-    async def move(self, uid: int) -> None:
-        """Note that all up to `uid` are. Raises `Conflict` when another process reads the mailbox now."""
-        await self._save(uid, self._cursor.uidvalidity)
+    async def move(self, uid: int, mails: int, at: datetime) -> None:
+        """Note that all up to `uid` are, which are so many `mails` more than before.
 
-    async def _save(self, uid: int, uidvalidity: int) -> None:
-        changed = self._cursor.model_copy(update={"uid": uid, "uidvalidity": uidvalidity})
+        Raises `Conflict` when another process reads the mailbox now.
+        """
+        seen = self._cursor.seen
+        await self._save(uid=uid, seen=None if seen is None else seen + mails, moved_at=at)
+
+    async def _save(self, **changes: object) -> None:
+        changed = self._cursor.model_copy(update=changes)
         changed.touch()
         await self._cursors.save(changed, if_version=self._cursor.version)
         self._cursor = changed

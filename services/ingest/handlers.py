@@ -120,7 +120,7 @@ class Intake:
         """Write what became of the mail; from here on it is not looked at again."""
         entry.at = self._clock.now()
         if replaced is not None:
-            entry.version = replaced.version + 1
+            entry.replace(replaced)
             await self._stores.ledger.save(entry, if_version=replaced.version)
         elif await self._stores.ledger.add(entry) is not entry:
             return
@@ -182,6 +182,9 @@ class Intake:
 
 
 def _releases(record: Record, entry: LedgerEntry) -> bool:
+    """Whether the mail is taken in although it has an entry: a note that it was not fetched gives way."""
+    if not entry.digest:
+        return True
     return entry.outcome is Outcome.QUARANTINED and record.headers.get(RELEASED) == str(entry.version)
 
 
@@ -291,6 +294,8 @@ def _entry_of(
     return LedgerEntry(
         id=fetched.entry,
         mailbox=fetched.mailbox,
+        folder=fetched.folder,
+        partial=fetched.partial,
         uidvalidity=fetched.uidvalidity,
         uid=fetched.uid,
         digest=fetched.digest,

@@ -27,8 +27,11 @@ from typing import Any
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from services.ingest.ports import Fetched, MailboxFailed, Waiting, Why
+from services.ingest.imap_clearing import Clearing, refusals_told
+from services.ingest.large_mail import head_of
+from services.ingest.ports import Fetched, MailboxFailed, NotCleared, Place, Waiting, Why
 from services.ingest.settings import IngestSettings
+from shared.adapters.oauth import Bearer, TokenFault, TokenSource
 from shared.runtime.settings import MailboxSettings
 
 FIRST_IDLE = 1.0  # seconds
@@ -49,6 +52,7 @@ class _Folder:
 class ImapMailbox:
     """See the module; the contract is in services/ingest/ports.py.
 
+    `folder`: None for the main one. `tokens`: where to log in with tokens, in place of the password.
     `first_idle`: seconds of the first IDLE. `uids_a_line`: how many UIDs the server may answer with at a
     time; `uids_a_command`: about how many it is asked.
     """
@@ -59,12 +63,18 @@ class ImapMailbox:
         mailbox: MailboxSettings,
         settings: IngestSettings,
         *,
+        folder: str | None = None,
+        tokens: TokenSource | None = None,
         first_idle: float = FIRST_IDLE,
         uids_a_line: int = UIDS_A_LINE,
         uids_a_command: int = UIDS_A_COMMAND,
     ) -> None:
-        self._name = name
+        self._selected = folder or mailbox.folder
+        self._name = Place(name, "" if self._selected == mailbox.folder else self._selected).label
+        self._variable = f"OMBUD_MAILBOXES__{name.upper()}"
         self._mailbox = mailbox
+        self._tokens = tokens
+        self._clearing = Clearing(mailbox.handled)
         self._settings = settings
         self._client: Any = None
         self._folder = _Folder(0, 0, 0)
@@ -81,28 +91,41 @@ class ImapMailbox:
             if self._interrupted.is_set():
                 raise OSError("interrupted")
         with self._translated("login"):
-            self._client.login(self._mailbox.username, self._mailbox.password.get_secret_value())
+            if self._tokens is None:
+                self._client.login(self._mailbox.username, self._mailbox.password.get_secret_value())
+            else:
+                self._log_in_with(self._tokens)
         with self._translated("folder"):
-            selected = self._client.select_folder(self._mailbox.folder, readonly=True)
-            self._folder = _Folder(
-                int(selected[b"UIDVALIDITY"]),
-                int(selected.get(b"UIDNEXT", 0)),
-                int(selected[b"EXISTS"]),
-            )
+            self._examine()
         return self._folder.uidvalidity
 
     def new_uids(self, after: int, limit: int) -> list[Waiting]:
         """See the port."""
         with self._translated("protocol"):
+            if self._tokens is not None:
+                self._tokens.keep_fresh()
             self._client.noop()  # without it a search sees the mailbox as it was after the last command
             uids: list[int] = []
-            for window in self._windows(after):
-                uids += self._search(window, after)
+            for window in self._windows(after + 1):
+                uids += [uid for uid in self._client.search(["UID", window]) if uid > after]
                 if len(uids) >= limit:
                     break
             if uids:
                 self._idle_seconds = self._first_idle
-            return self._sized(sorted(uids)[:limit])
+            uids = sorted(uids)[:limit]
+            sizes = self._sizes(uids)
+            return [Waiting(uid, sizes.get(uid, 0)) for uid in uids]
+
+    def uids(self, first: int, last: int) -> list[int]:
+        """See the port."""
+        with self._translated("protocol"):
+            return self._listed(first, last, [])
+
+    def sizes(self, uids: Sequence[int]) -> list[Waiting]:
+        """See the port."""
+        with self._translated("protocol"):
+            sizes = self._sizes(uids)
+            return [Waiting(uid, sizes[uid]) for uid in uids if uid in sizes]
 
     def fetch(self, uids: Sequence[int]) -> list[Fetched]:
         """See the port."""
@@ -113,6 +136,34 @@ class ImapMailbox:
                 for uid in uids
                 if answers.get(uid, {}).get(b"BODY[]") is not None
             ]
+
+    def head(self, uid: int, most: int) -> Fetched | None:
+        """See the port. It asks for the mail's beginning, which more servers give than its headers alone."""
+        with self._translated("protocol"):
+            answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{most}>", "INTERNALDATE"]).get(uid, {})
+            begins = answer.get(b"BODY[]<0>")
+            return None if begins is None else Fetched(uid, head_of(begins), answer.get(b"INTERNALDATE"))
+
+    def piece(self, uid: int, start: int, most: int) -> bytes:
+        """See the port."""
+        with self._translated("protocol"):
+            answer = self._client.fetch([uid], [f"BODY.PEEK[]<{start}.{most}>"]).get(uid, {})
+            return bytes(answer.get(f"BODY[]<{start}>".encode()) or b"")
+
+    def to_clear(self, first: int, last: int) -> list[int]:
+        """See the port."""
+        if self._clearing.leaves:
+            return []
+        with self._translated("protocol"), refusals_told():
+            return self._listed(first, last, self._clearing.criteria)
+
+    def clear(self, uids: Sequence[int]) -> None:
+        """See the port. The folder is opened for changes just for this, and read-only again afterwards."""
+        with self._translated("protocol"):
+            try:
+                self._clearing.apply(self._client, self._selected, self._folder.uidvalidity, uids)
+            finally:
+                self._examine()
 
     def exists(self, uid: int) -> bool:
         """See the port."""
@@ -153,7 +204,7 @@ class ImapMailbox:
         tls = self._mailbox.tls
         client = IMAPClient(
             self._mailbox.host,
-            port=self._mailbox.port or (993 if tls == "implicit" else 143),
+            port=self._port(),
             ssl=tls == "implicit",
             timeout=SocketTimeout(self._settings.connect_seconds, self._settings.answer_seconds),
         )
@@ -166,24 +217,47 @@ class ImapMailbox:
                 raise
         return client
 
-    def _windows(self, after: int) -> Iterator[str]:
-        """UID ranges whose answers fit into a line each, from the lowest UID to the last mail."""
-        start = after + 1
+    def _log_in_with(self, tokens: TokenSource) -> None:
+        token = tokens.token()
+        mechanism, port = self._mailbox.oauth.mechanism, self._port()
+        bearer = Bearer(mechanism, self._mailbox.username, token, self._mailbox.host, port)
+        try:
+            self._client.sasl_login(mechanism, bearer)
+        except LoginError as fault:
+            if _hung_up(fault):
+                raise
+            tokens.discard(token)
+            raise MailboxFailed(self._name, "token", self._token_refused(f"{fault} {bearer.said}")) from fault
+
+    def _examine(self) -> int:
+        """Open the folder read-only; its UIDVALIDITY."""
+        selected = self._client.select_folder(self._selected, readonly=True)
+        self._folder = _Folder(
+            int(selected[b"UIDVALIDITY"]), int(selected.get(b"UIDNEXT", 0)), int(selected[b"EXISTS"])
+        )
+        return self._folder.uidvalidity
+
+    def _windows(self, first: int, last: int | None = None) -> Iterator[str]:
+        """UID ranges whose answers fit into a line each, from `first` to `last` or to the last mail."""
+        end = self._folder.uidnext if last is None else last + 1
         if self._folder.exists > self._uids_a_line:
-            while start + self._uids_a_line < self._folder.uidnext:
-                yield f"{start}:{start + self._uids_a_line - 1}"
-                start += self._uids_a_line
-        yield f"{start}:*"
+            while first + self._uids_a_line < end:
+                yield f"{first}:{first + self._uids_a_line - 1}"
+                first += self._uids_a_line
+        yield f"{first}:{'*' if last is None else last}"
 
-    def _search(self, window: str, after: int) -> list[int]:
-        return [uid for uid in self._client.search(["UID", window]) if uid > after]
+    def _listed(self, first: int, last: int, criteria: list[str]) -> list[int]:
+        found: list[int] = []
+        for window in self._windows(first, last):
+            found += self._client.search(["UID", window, *criteria])
+        return sorted(uid for uid in found if first <= uid <= last)
 
-    def _sized(self, uids: list[int]) -> list[Waiting]:
+    def _sizes(self, uids: Sequence[int]) -> dict[int, int]:
         sizes: dict[int, int] = {}
         for first in range(0, len(uids), self._uids_a_command):
-            answers = self._client.fetch(uids[first : first + self._uids_a_command], ["RFC822.SIZE"])
+            answers = self._client.fetch(list(uids[first : first + self._uids_a_command]), ["RFC822.SIZE"])
             sizes |= {uid: int(answer.get(b"RFC822.SIZE") or 0) for uid, answer in answers.items()}
-        return [Waiting(uid, sizes.get(uid, 0)) for uid in uids]
+        return sizes
 
     def _idle(self, seconds: float) -> None:
         if self._interrupted.is_set():
@@ -202,8 +276,13 @@ class ImapMailbox:
         try:
             yield
             self._broken = broken
+        except NotCleared:
+            self._broken = broken
+            raise
+        except TokenFault as fault:
+            raise MailboxFailed(self._name, "token", fault.reason) from fault
         except LoginError as fault:
-            if isinstance(fault.__context__, IMAPClientAbortError):
+            if _hung_up(fault):
                 raise MailboxFailed(self._name, "connection", f"it hung up at login: {fault}") from fault
             raise MailboxFailed(self._name, "login", self._login_refused(fault)) from fault
         except ssl.SSLError as fault:
@@ -215,11 +294,24 @@ class ImapMailbox:
             raise MailboxFailed(self._name, why, f"the server refused ({doing}): {fault}") from fault
 
     def _login_refused(self, fault: LoginError) -> str:
-        variable = f"OMBUD_MAILBOXES__{self._name.upper()}"
+        variable = self._variable
         return (
             f"{self._where()} refused the login ({fault}): "
             f"mend {variable}__USERNAME or {variable}__PASSWORD, or the account"
         )
 
+    def _token_refused(self, said: str) -> str:
+        return (
+            f"{self._where()} refused the token of {self._variable}__OAUTH ({said.strip()}): the account "
+            f"or the client has no right to use IMAP, or {self._variable}__USERNAME or __OAUTH__SCOPE is wrong"
+        )
+
+    def _port(self) -> int:
+        return self._mailbox.port or (993 if self._mailbox.tls == "implicit" else 143)
+
     def _where(self) -> str:
         return f"{self._mailbox.host}:{self._mailbox.port or self._mailbox.tls}"
+
+
+def _hung_up(fault: LoginError) -> bool:
+    return isinstance(fault.__context__, IMAPClientAbortError)

@@ -18,15 +18,24 @@ from shared.stores.store import Store
 log = structlog.get_logger()
 
 
-def lease_id(mailbox: str) -> str:
-    """One a mailbox."""
-    return derived("lea", "mailbox", mailbox)
+def lease_id(mailbox: str, folder: str = "") -> str:
+    """One a folder; `folder` is empty for the mailbox's main one."""
+    return derived("lea", "mailbox", mailbox, folder) if folder else derived("lea", "mailbox", mailbox)
 
 
 class MailboxLease:
-    """The lease of one mailbox, as one process sees it; `owner` names the process."""
+    """The lease of one folder of a mailbox, as one process sees it; `owner` names the process."""
 
-    def __init__(self, leases: Store[Lease], clock: Clock, mailbox: str, owner: str, seconds: float) -> None:
+    def __init__(
+        self,
+        leases: Store[Lease],
+        clock: Clock,
+        mailbox: str,
+        owner: str,
+        seconds: float,
+        folder: str = "",
+    ) -> None:
+        self._id = lease_id(mailbox, folder)
         self._leases = leases
         self._clock = clock
         self._mailbox = mailbox
@@ -39,7 +48,7 @@ class MailboxLease:
 
         Should that other life of ours still go on, it finds the lease taken when it next saves.
         """
-        id_ = lease_id(self._mailbox)
+        id_ = self._id
         known = await self._leases.add(Lease(id=id_, wake_at=self._clock.now()))
         if known.owner == self._owner:
             return await self._take(known)

@@ -6,27 +6,32 @@ moves no cursor and may run beside the collecting process: a mail published twic
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from services.ingest.batches import batches
 from services.ingest.cursor import cursor_id
-from services.ingest.handlers import RELEASED
 from services.ingest.imap_mailbox import ImapMailbox
+from services.ingest.keeping import large
 from services.ingest.lease import lease_id
 from services.ingest.maildir_mailbox import MaildirMailbox
-from services.ingest.ports import Mailbox, MailboxFailed, Waiting
+from services.ingest.ports import Mailbox, MailboxFailed, Place, Waiting
 from services.ingest.publish import ToPublish, publish, to_publish
+from services.ingest.reconcile import entries_of
 from services.ingest.settings import IngestSettings
+from shared.adapters.oauth import TokenSource
 from shared.domain.errors import NotFound, Refused
-from shared.domain.ledger import LedgerEntry, Outcome, entry_id
+from shared.domain.ledger import Outcome
 from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
+from shared.runtime.tokens import token_source
 
 LOOKED_AT = 2000
 """Mails listed, and ledger entries read, at a time."""
-HIGHEST_UID = 2**63 - 1
+HIGHEST_UID = 2**32 - 1
+"""See RFC 9051 §9."""
+_UNACCOUNTED = "{} mails that were read are not in the ledger: intake is behind, or `ombud mailbox reconcile`"
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,17 @@ class ReconcileReport:
     missing: int = 0
     published: int = 0
     not_given: int = 0
+    folder: str = ""
 
 
 @dataclass(frozen=True)
 class MailboxStatus:
-    """How a mailbox stands. The server's side is None, and `error` says why, when it cannot be reached."""
+    """How a folder of a mailbox stands; `folder` is empty for the main one.
+
+    The server's side is None, and `error` says why, when it cannot be reached. `seen` mails were read in all;
+    None: some of them before they were counted. Those of them that the ledger does not have are
+    `unaccounted`, which is a `warning` when they had their time to get there.
+    """
 
     mailbox: str
     uidvalidity: int | None
@@ -54,18 +65,45 @@ class MailboxStatus:
     outcomes: dict[str, int] = field(default_factory=dict)
     reader: str = ""
     error: str = ""
+    folder: str = ""
+    seen: int | None = None
+    unaccounted: int = 0
+    warning: str = ""
 
 
-def open_mailbox(name: str, mailbox: MailboxSettings, settings: IngestSettings) -> Mailbox:
-    """A mailbox, not connected yet. Raises `Refused` when the settings name no place to read."""
+def place_of(name: str, mailbox: MailboxSettings, folder: str) -> Place:
+    """How what is kept of this folder is named."""
+    return Place(name, "" if folder == mailbox.folder else folder)
+
+
+def tokens_of(name: str, mailbox: MailboxSettings) -> TokenSource | None:
+    """Where the mailbox gets its tokens from, if it logs in with such; one for all its folders."""
+    return token_source(f"mailbox {name}", f"OMBUD_MAILBOXES__{name.upper()}__OAUTH", mailbox.oauth)
+
+
+def open_mailbox(
+    name: str,
+    mailbox: MailboxSettings,
+    settings: IngestSettings,
+    folder: str | None = None,
+    tokens: TokenSource | None = None,
+) -> Mailbox:
+    """A folder of a mailbox, not connected yet; None: the main one. `tokens`: None for a source of its own.
+
+    Raises `Refused` when the settings name no place to read.
+    """
+    folder = folder or mailbox.folder
+    place = place_of(name, mailbox, folder)
     if mailbox.maildir is not None:
-        return MaildirMailbox(name, mailbox.maildir)
+        within = mailbox.maildir / f".{place.folder.replace('/', '.')}" if place.folder else mailbox.maildir
+        return MaildirMailbox(place.label, within)
     if not mailbox.host:
         variable = f"OMBUD_MAILBOXES__{name.upper()}"
         raise Refused(
             f"mailbox {name} has no place: set {variable}__HOST, or {variable}__MAILDIR for a folder"
         )
-    return ImapMailbox(name, mailbox, settings)
+    tokens = tokens or tokens_of(name, mailbox)
+    return ImapMailbox(name, mailbox, settings, folder=folder, tokens=tokens)
 
 
 async def reconcile(
@@ -75,118 +113,158 @@ async def reconcile(
     name: str,
     first: int | None = None,
     last: int | None = None,
-) -> ReconcileReport:
+    folder: str | None = None,
+) -> list[ReconcileReport]:
     """Publish every mail from UID `first` to `last` that the ledger lacks, or has as never fetched.
 
-    Raises `NotFound` for an unknown mailbox and `MailboxFailed`.
+    In one folder of the mailbox, or in each that is read. Raises `NotFound` for a mailbox or folder that is
+    not read, and `MailboxFailed`.
     """
     if name not in mailboxes:
         raise NotFound(f"there is no mailbox {name}; there are: {', '.join(sorted(mailboxes))}")
-    mailbox = open_mailbox(name, mailboxes[name], settings)
-    try:
-        report = ReconcileReport(name, await asyncio.to_thread(mailbox.open))
-        after = (first or 1) - 1
-        while listed := await asyncio.to_thread(mailbox.new_uids, after, LOOKED_AT):
-            after = listed[-1].uid
-            wanted = [mail for mail in listed if mail.uid <= (last or HIGHEST_UID)]
-            report = await _reconciled(platform, settings, mailbox, wanted, report)
-            if len(wanted) < len(listed):
-                break
-        return report
-    finally:
-        await asyncio.to_thread(mailbox.close)
+    box = mailboxes[name]
+    if folder is not None and folder not in box.read_folders:
+        raise NotFound(f"mailbox {name} reads no folder {folder}; it reads: {', '.join(box.read_folders)}")
+    tokens = tokens_of(name, box)
+    return [
+        await _Hand(
+            platform, settings, place_of(name, box, one), open_mailbox(name, box, settings, one, tokens)
+        ).reconciled(first or 1, last or HIGHEST_UID)
+        for one in ([folder] if folder is not None else box.read_folders)
+    ]
 
 
-async def _reconciled(
-    platform: Platform,
-    settings: IngestSettings,
-    mailbox: Mailbox,
-    listed: list[Waiting],
-    report: ReconcileReport,
-) -> ReconcileReport:
-    ids = {mail.uid: entry_id(report.mailbox, report.uidvalidity, mail.uid) for mail in listed}
-    known = await platform.stores.ledger.get_many(list(ids.values()))
-    missing = [mail for mail in listed if _lacks(known.get(ids[mail.uid]))]
-    fits = [mail for mail in missing if mail.size <= settings.limits.mail_bytes]
-    published = 0
-    for batch in batches(fits, settings.batch, settings.batch_bytes):
-        mails = await asyncio.to_thread(mailbox.fetch, [mail.uid for mail in batch])
-        now = platform.clock.now()
-        made = [to_publish(report.mailbox, report.uidvalidity, mail, now) for mail in mails]
-        await publish(platform, [_replacing(one, known.get(one.fetched.entry)) for one in made])
-        published += len(made)
-    return replace(
-        report,
-        on_server=report.on_server + len(listed),
-        missing=report.missing + len(missing),
-        published=report.published + published,
-        not_given=report.not_given + len(missing) - published,
-    )
+class _Hand:
+    """One folder, reconciled by hand."""
 
+    def __init__(self, platform: Platform, settings: IngestSettings, place: Place, mailbox: Mailbox) -> None:
+        self._platform = platform
+        self._settings = settings
+        self._place = place
+        self._mailbox = mailbox
+        self._report = ReconcileReport(place.mailbox, 0, folder=place.folder)
 
-def _lacks(entry: LedgerEntry | None) -> bool:
-    return entry is None or (entry.outcome is Outcome.QUARANTINED and not entry.digest)
+    async def reconciled(self, first: int, last: int) -> ReconcileReport:
+        """See `reconcile`."""
+        try:
+            self._report = replace(self._report, uidvalidity=await asyncio.to_thread(self._mailbox.open))
+            after = first - 1
+            while listed := await asyncio.to_thread(self._mailbox.new_uids, after, LOOKED_AT):
+                after = listed[-1].uid
+                await self._page([mail for mail in listed if mail.uid <= last])
+                if after >= last:
+                    break
+            return self._report
+        finally:
+            await asyncio.to_thread(self._mailbox.close)
 
+    async def _page(self, listed: list[Waiting]) -> None:
+        report = self._report
+        uids = [mail.uid for mail in listed]
+        known = await entries_of(self._platform, self._place, report.uidvalidity, uids)
+        missing = [mail for mail in listed if mail.uid not in known or not known[mail.uid].digest]
+        published = 0
+        for batch in batches(missing, self._settings.batch, self._settings.batch_bytes):
+            made = await self._fetched(batch)
+            await publish(self._platform, made)
+            published += len(made)
+        self._report = replace(
+            report,
+            on_server=report.on_server + len(listed),
+            missing=report.missing + len(missing),
+            published=report.published + published,
+            not_given=report.not_given + len(missing) - published,
+        )
 
-def _replacing(mail: ToPublish, entry: LedgerEntry | None) -> ToPublish:
-    return mail if entry is None else replace(mail, headers={RELEASED: str(entry.version)})
+    async def _fetched(self, batch: list[Waiting]) -> list[ToPublish]:
+        limits, uidvalidity, now = self._settings.limits, self._report.uidvalidity, self._platform.clock.now()
+        fits = [mail.uid for mail in batch if mail.size <= limits.mail_bytes]
+        mails = await asyncio.to_thread(self._mailbox.fetch, fits) if fits else []
+        made = [to_publish(self._place, uidvalidity, mail, now) for mail in mails]
+        for mail in batch:
+            if mail.size > limits.mail_bytes:
+                args = (self._platform, limits, self._place, uidvalidity, mail, self._mailbox)
+                found = await large(*args, asyncio.to_thread)
+                made += [found] if found else []
+        return made
 
 
 async def status(
     platform: Platform, settings: IngestSettings, mailboxes: Mapping[str, MailboxSettings]
 ) -> list[MailboxStatus]:
-    """How each mailbox stands; one that cannot be reached says so."""
-    return list(
-        await asyncio.gather(*(_status(platform, settings, name, box) for name, box in mailboxes.items()))
-    )
+    """How each folder of each mailbox stands; one that cannot be reached says so."""
+    asked = (_status(platform, settings, name, box) for name, box in mailboxes.items())
+    return [one for statuses in await asyncio.gather(*asked) for one in statuses]
 
 
 async def _status(
     platform: Platform, settings: IngestSettings, name: str, box: MailboxSettings
+) -> list[MailboxStatus]:
+    outcomes, tokens = await _outcomes(platform, name), tokens_of(name, box)
+    found = []
+    for folder in box.read_folders:
+        known = await _known(platform, settings, place_of(name, box, folder), outcomes)
+        try:
+            opened = open_mailbox(name, box, settings, folder, tokens)
+            uidvalidity, count, highest = await asyncio.to_thread(_listed, opened)
+        except (MailboxFailed, Refused) as fault:
+            found.append(replace(known, error=str(fault)))
+        else:
+            found.append(replace(known, uidvalidity=uidvalidity, on_server=count, highest_uid=highest))
+    return found
+
+
+async def _known(
+    platform: Platform, settings: IngestSettings, place: Place, outcomes: Mapping[str, Counter[str]]
 ) -> MailboxStatus:
-    stores = platform.stores
-    cursor = (await stores.cursors.get_many([cursor_id(name)])).get(cursor_id(name))
-    lease = (await stores.leases.get_many([lease_id(name)])).get(lease_id(name))
-    held = lease is not None and lease.wake_at is not None and lease.wake_at > platform.clock.now()
-    known = MailboxStatus(
-        mailbox=name,
+    """Our side of it."""
+    stores, now = platform.stores, platform.clock.now()
+    ids = cursor_id(*place), lease_id(*place)
+    cursor = (await stores.cursors.get_many([ids[0]])).get(ids[0])
+    lease = (await stores.leases.get_many([ids[1]])).get(ids[1])
+    held = lease is not None and lease.wake_at is not None and lease.wake_at > now
+    counted = outcomes.get(place.folder, Counter())
+    seen = cursor.seen if cursor else 0
+    missing = max(0, seen - counted.total()) if seen is not None else 0
+    settled = (
+        cursor is None
+        or cursor.moved_at is None
+        or (now - cursor.moved_at > timedelta(seconds=settings.reconcile_grace))
+    )
+    return MailboxStatus(
+        mailbox=place.mailbox,
+        folder=place.folder,
         uidvalidity=None,
         highest_uid=None,
         on_server=None,
         cursor_uidvalidity=cursor.uidvalidity if cursor else 0,
         cursor_uid=cursor.uid if cursor else 0,
-        outcomes=await _outcomes(platform, name),
+        outcomes={outcome.value: counted[outcome.value] for outcome in Outcome},
         reader=lease.owner if lease is not None and held else "",
+        seen=seen,
+        unaccounted=missing,
+        warning=_UNACCOUNTED.format(missing) if missing and settled else "",
     )
+
+
+def _listed(opened: Mailbox) -> tuple[int, int, int]:
+    """UIDVALIDITY, the number of mails, and the highest UID."""
     try:
-        uidvalidity, uids = await asyncio.to_thread(_listed, name, box, settings)
-    except (MailboxFailed, Refused) as fault:
-        return replace(known, error=str(fault))
-    return replace(known, uidvalidity=uidvalidity, highest_uid=max(uids, default=0), on_server=len(uids))
-
-
-def _listed(name: str, box: MailboxSettings, settings: IngestSettings) -> tuple[int, list[int]]:
-    with _opened(open_mailbox(name, box, settings)) as (mailbox, uidvalidity):
-        uids: list[int] = []
-        while found := mailbox.new_uids(uids[-1] if uids else 0, LOOKED_AT):
-            uids += [mail.uid for mail in found]
-        return uidvalidity, uids
-
-
-@contextmanager
-def _opened(mailbox: Mailbox) -> Iterator[tuple[Mailbox, int]]:
-    try:
-        yield mailbox, mailbox.open()
+        uidvalidity = opened.open()
+        uids = opened.uids(1, HIGHEST_UID)
+        return uidvalidity, len(uids), max(uids, default=0)
     finally:
-        mailbox.close()
+        opened.close()
 
 
-async def _outcomes(platform: Platform, name: str) -> dict[str, int]:
-    counted: Counter[str] = Counter({outcome.value: 0 for outcome in Outcome})
+async def _outcomes(platform: Platform, name: str) -> dict[str, Counter[str]]:
+    """How many mails of the mailbox the ledger has, by folder and outcome."""
+    counted: dict[str, Counter[str]] = {}
     after: str | None = None
     while True:
         page = await platform.stores.ledger.find({"mailbox": name}, limit=LOOKED_AT, after=after)
-        counted.update(entry.outcome.value for entry in page.items)
+        for entry in page.items:
+            counted.setdefault(entry.folder, Counter())[entry.outcome.value] += 1
         if page.after is None:
-            return dict(counted)
+            return counted
         after = page.after

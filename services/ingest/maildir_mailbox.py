@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from services.ingest.ports import Fetched, MailboxFailed, Waiting
+from services.ingest.large_mail import head_of
+from services.ingest.ports import Fetched, MailboxFailed, NotCleared, Waiting
 
 UIDLIST = "ombud-uidlist"
 LOOK_EVERY = 0.2  # seconds
@@ -59,13 +61,46 @@ class MaildirMailbox:
         """See the port."""
         with self._translated():
             self._look()
-            above = sorted(uid for uid in self._names if uid > after and self._names[uid] in self._files)
+            above = sorted(uid for uid in self._there() if uid > after)
             return [Waiting(uid, self._size(uid)) for uid in above[:limit]]
 
     def fetch(self, uids: Sequence[int]) -> list[Fetched]:
         """See the port."""
         with self._translated():
             return [mail for uid in uids if (mail := self._fetched(uid)) is not None]
+
+    def uids(self, first: int, last: int) -> list[int]:
+        """See the port."""
+        with self._translated():
+            self._look()
+            return sorted(uid for uid in self._there() if first <= uid <= last)
+
+    def sizes(self, uids: Sequence[int]) -> list[Waiting]:
+        """See the port."""
+        with self._translated():
+            self._look()
+            there = self._there()
+            return [Waiting(uid, self._size(uid)) for uid in uids if uid in there]
+
+    def head(self, uid: int, most: int) -> Fetched | None:
+        """See the port."""
+        with self._translated():
+            found = self._fetched(uid, most)
+            return found and replace(found, raw=head_of(found.raw))
+
+    def piece(self, uid: int, start: int, most: int) -> bytes:
+        """See the port."""
+        with self._translated():
+            found = self._fetched(uid, most, start)
+            return b"" if found is None else found.raw
+
+    def to_clear(self, first: int, last: int) -> list[int]:  # noqa: ARG002 (the port's signature)
+        """None: a folder on this machine is left as it is."""
+        return []
+
+    def clear(self, uids: Sequence[int]) -> None:  # noqa: ARG002 (the port's signature)
+        """See `to_clear`."""
+        raise NotCleared("a folder on this machine is left as it is")
 
     def exists(self, uid: int) -> bool:
         """See the port."""
@@ -172,13 +207,21 @@ class MaildirMailbox:
             return self._files[self._names[uid]].stat().st_size
         return 0
 
-    def _fetched(self, uid: int) -> Fetched | None:
-        """The mail; looked for once more when its file is gone, for its flags are part of the file's name."""
+    def _there(self) -> set[int]:
+        return {uid for uid, name in self._names.items() if name in self._files}
+
+    def _fetched(self, uid: int, most: int = -1, start: int = 0) -> Fetched | None:
+        """The mail, or `most` bytes from `start` on.
+
+        It is looked for once more when its file is gone, for its flags are part of the file's name.
+        """
         for _ in range(2):
             path = self._files.get(self._names.get(uid, ""))
             if path is not None:
                 with suppress(OSError):
-                    raw = path.read_bytes()
+                    with path.open("rb") as file:
+                        file.seek(start)
+                        raw = file.read(most)
                     return Fetched(uid, raw, datetime.fromtimestamp(path.stat().st_mtime, UTC))
             self._stamp = None
             self._look()

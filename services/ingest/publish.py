@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.ingest.ports import Fetched
+from services.ingest.ports import Fetched, Place
 from shared import metrics
 from shared.domain.events import MAIL_TOPIC
 from shared.domain.ids import digest
@@ -28,11 +28,12 @@ class ToPublish:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def to_publish(mailbox: str, uidvalidity: int, mail: Fetched, now: datetime) -> ToPublish:
+def to_publish(place: Place, uidvalidity: int, mail: Fetched, now: datetime) -> ToPublish:
     """The event of a mail fetched at `now`. It hashes the mail: not for the event loop."""
     named = digest(mail.raw)
     fetched = MailFetched(
-        mailbox=mailbox,
+        mailbox=place.mailbox,
+        folder=place.folder,
         uidvalidity=uidvalidity,
         uid=mail.uid,
         digest=named,
@@ -65,13 +66,17 @@ async def _message(platform: Platform, mail: ToPublish) -> Message:
 
 
 async def note_unfetched(
-    platform: Platform, mailbox: str, uidvalidity: int, uid: int, outcome: Outcome, reason: str
+    platform: Platform, place: Place, uidvalidity: int, uid: int, outcome: Outcome, reason: str
 ) -> None:
-    """Write into the ledger that a mail was seen but not fetched, and why; its digest stays empty."""
+    """Write into the ledger that a mail was seen but not fetched, and why; its digest stays empty.
+
+    Should the mail be on its way to intake all the same, this entry gives way to it.
+    """
     now = platform.clock.now()
     entry = LedgerEntry(
-        id=entry_id(mailbox, uidvalidity, uid),
-        mailbox=mailbox,
+        id=entry_id(place.mailbox, uidvalidity, uid, place.folder),
+        mailbox=place.mailbox,
+        folder=place.folder,
         uidvalidity=uidvalidity,
         uid=uid,
         digest="",
@@ -82,4 +87,4 @@ async def note_unfetched(
         at=now,
     )
     if await platform.stores.ledger.add(entry) is entry:
-        metrics.MAIL_OUTCOMES.labels(mailbox, outcome.value).inc()
+        metrics.MAIL_OUTCOMES.labels(place.mailbox, outcome.value).inc()

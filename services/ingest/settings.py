@@ -12,7 +12,12 @@ MIB = 1024 * 1024
 class Limits(Section):
     """What one mail may hold. Beyond a limit it is quarantined, or its ticket says what was left out."""
 
-    mail_bytes: int = Field(default=50 * MIB, ge=1024, description="a larger mail is quarantined unfetched")
+    mail_bytes: int = Field(
+        default=50 * MIB, ge=1024, description="of a larger mail the headers make the ticket"
+    )
+    kept_bytes: int = Field(
+        default=500 * MIB, ge=1024, description="a larger mail is not even kept: it stays on its server alone"
+    )
     head_bytes: int = Field(default=256 * 1024, ge=1024, description="all headers of a mail together")
     headers: int = Field(default=1000, ge=10, description="header fields of a mail")
     parts: int = Field(default=500, ge=1, description="MIME parts, all levels together")
@@ -42,6 +47,17 @@ class IngestSettings(Section):
     )
     retry_first: float = Field(default=1.0, gt=0, description="seconds before a lost mailbox is tried again")
     retry_longest: float = Field(default=60.0, gt=0, le=60, description="seconds at most between two tries")
+    reconcile_seconds: float = Field(
+        default=3600.0, gt=0, description="compare the server's mails with the ledger at least so often"
+    )
+    reconcile_grace: float = Field(
+        default=60.0,
+        gt=0,
+        description="seconds for a mail to get into the ledger before it counts as missing",
+    )
+    clear_seconds: float = Field(
+        default=30.0, gt=0, description="seconds between two looks for handled mail to flag, move or delete"
+    )
     stale_days: float = Field(
         default=3.0,
         gt=0,

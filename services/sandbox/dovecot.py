@@ -42,7 +42,7 @@ log_path = {folder}/dovecot.log
 instance_name = ombud-{port}
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:{folder}/mail/%u
 mail_max_userip_connections = 10000
@@ -55,6 +55,7 @@ passdb {{
   driver = passwd-file
   args = username_format=%u {folder}/users/%u
 }}
+{tokens}
 userdb {{
   driver = static
   args = home={folder}/home/%u
@@ -82,20 +83,47 @@ default_internal_group = {group}
 default_login_user = {user}
 """
 
+TOKENS = """\
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {file}
+}}
+"""
+# The endpoint is asked about each token (RFC 7662).
+INTROSPECTION = """\
+introspection_mode = post
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
 # Dovecot refuses root as the owner of mails. Its package makes this user, who gets root's access to files.
 INSTEAD_OF_ROOT = "dovecot"
 
 
 class Dovecot(Server):
-    """An IMAP server with these users (name to password); `port=None` picks a free one for good."""
+    """An IMAP server with these users (name to password); `port=None` picks a free one for good.
+
+    With `introspection`, the address of an endpoint that knows tokens (RFC 7662), users may also log in with
+    such: XOAUTH2 and OAUTHBEARER.
+    """
 
     name = "Dovecot"
 
-    def __init__(self, folder: Path, users: Mapping[str, str], port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        users: Mapping[str, str],
+        port: int | None = None,
+        introspection: str | None = None,
+    ) -> None:
         super().__init__()
         self.folder = folder.resolve()
         self.port = port or free_port()
         self._users = dict(users)
+        self._introspection = introspection
         self._run: Path | None = None
 
     @staticmethod
@@ -168,7 +196,10 @@ class Dovecot(Server):
         self._run = Path(tempfile.mkdtemp(prefix="ombud-dovecot-"))
         self._run.chmod(0o755)
         user = pwd.getpwnam(INSTEAD_OF_ROOT) if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        tokens = self._write_introspection()
         text = CONFIGURATION.format(
+            tokens=tokens,
+            mechanisms=" xoauth2 oauthbearer" if tokens else "",
             host=HOST,
             port=self.port,
             folder=self.folder,
@@ -179,6 +210,14 @@ class Dovecot(Server):
         path = self.folder / "dovecot.conf"
         path.write_text(text)
         return path
+
+    def _write_introspection(self) -> str:
+        """What the configuration says of tokens."""
+        if self._introspection is None:
+            return ""
+        file = self.folder / "dovecot-oauth2.conf"
+        file.write_text(INTROSPECTION.format(url=self._introspection))
+        return TOKENS.format(file=file)
 
     def _greets(self) -> bool:
         try:

@@ -14,16 +14,25 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
 
 
-def entry_id(mailbox: str, uidvalidity: int, uid: int) -> str:
-    """The id of a mail's entry: one for each mailbox, UIDVALIDITY and UID (RFC 9051 §2.3.1.1)."""
-    return derived("mail", mailbox, str(uidvalidity), str(uid))
+def entry_id(mailbox: str, uidvalidity: int, uid: int, folder: str = "") -> str:
+    """The id of a mail's entry: one for each folder, UIDVALIDITY and UID (RFC 9051 §2.3.1.1).
+
+    `folder` is empty for the mailbox's main one: two folders may have the same UIDVALIDITY and UIDs.
+    """
+    named = (mailbox, str(uidvalidity), str(uid))
+    return derived("mail", *named, folder) if folder else derived("mail", *named)
 
 
 class LedgerEntry(Document):
     """See the module. `digest` names the raw bytes in the blobs, `fingerprint` the mail without its trace
-    headers: the same mail delivered twice has one fingerprint."""
+    headers: the same mail delivered twice has one fingerprint.
+
+    `folder` is empty for the mailbox's main one. `partial`: the server has more of the mail than we keep.
+    `edited` names the bytes that a person put beside the original to have them read instead; empty: none.
+    """
 
     mailbox: str
+    folder: str = ""
     uidvalidity: int
     uid: int
     digest: str
@@ -33,5 +42,19 @@ class LedgerEntry(Document):
     reason: str
     ticket_id: str | None = None
     document_id: str | None = None
+    partial: bool = False
+    edited: str = ""
     fetched_at: Instant
     at: Instant
+
+    def replace(self, before: "LedgerEntry") -> None:
+        """Take the place of the entry that was there before; the original of an edited mail stays its raw."""
+        self.version = before.version + 1
+        if before.edited and self.digest == before.edited:
+            self.digest, self.edited = before.digest, before.edited
+            self.reason = f"{self.reason}; its bytes were edited by hand".removeprefix("; ")
+
+    @property
+    def kept(self) -> bool:
+        """Whether the mail is dealt with and every byte of it is kept: its server may let go of it."""
+        return self.outcome is not Outcome.QUARANTINED and bool(self.digest) and not self.partial

@@ -24,7 +24,11 @@ _KEY_WINDOW = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MailFetched:
-    """See the module. `received_at` is the server's INTERNALDATE, the same at each fetch of the mail."""
+    """See the module. `received_at` is the server's INTERNALDATE, the same at each fetch of the mail.
+
+    `folder` is empty for the mailbox's main one. A mail over the limit has its head and a notice in `raw`,
+    and `digest` names the whole of it; when that was not kept either, it is `partial`.
+    """
 
     mailbox: str
     uidvalidity: int
@@ -34,15 +38,17 @@ class MailFetched:
     fetched_at: datetime
     traceparent: str
     raw: bytes | None
+    folder: str = ""
+    partial: bool = False
 
     @property
     def entry(self) -> str:
         """The id of its ledger entry, and of the event."""
-        return entry_id(self.mailbox, self.uidvalidity, self.uid)
+        return entry_id(self.mailbox, self.uidvalidity, self.uid, self.folder)
 
     def headers(self) -> dict[str, str]:
         """CloudEvents' attributes, ours among them, as record headers."""
-        return {
+        named = {
             "ce_specversion": "1.0",
             "ce_id": self.entry,
             "ce_type": TYPE,
@@ -57,6 +63,11 @@ class MailFetched:
             "content-type": "message/rfc822",
             "traceparent": self.traceparent,
         }
+        if self.folder:
+            named["ce_folder"] = self.folder
+        if self.partial:
+            named["ce_partial"] = "true"
+        return named
 
     @classmethod
     def parse(cls, headers: Mapping[str, str], value: bytes) -> "MailFetched":
@@ -71,6 +82,8 @@ class MailFetched:
                 fetched_at=datetime.fromisoformat(headers["ce_time"]),
                 traceparent=headers.get("traceparent", ""),
                 raw=value if headers["ce_inline"] == "true" else None,
+                folder=headers.get("ce_folder", ""),
+                partial=headers.get("ce_partial") == "true",
             )
         except (KeyError, ValueError) as fault:
             raise Unreadable(f"this is no {TYPE}: {fault}") from fault

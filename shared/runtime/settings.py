@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -35,6 +36,7 @@ from pydantic_settings import (
 from shared.domain.errors import Refused
 from shared.runtime import failpoint_plan
 
+_TOKEN_URL = re.compile(r"https://[^/]|http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 _BROKER = re.compile(r"(\w+://)?([^\s,:\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?")
 
 
@@ -75,6 +77,36 @@ class MongoSettings(Section):
     database: str = "ombud"
 
 
+class OAuthSettings(Section):
+    """Logging in with tokens (OAuth 2.0) in place of a password. Empty `token_url`: no."""
+
+    token_url: str = Field(default="", description="where tokens are given")
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    refresh_token: SecretStr = Field(
+        default=SecretStr(""), description="empty, and no file: the client's own credentials are used"
+    )
+    refresh_token_file: Path | None = Field(
+        default=None,
+        description="read at each renewal; a refresh token given in place of another is kept there",
+    )
+    scope: str = Field(default="", description="of the tokens; several with spaces between")
+    mechanism: Literal["XOAUTH2", "OAUTHBEARER"] = "XOAUTH2"
+
+    @field_validator("token_url")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        if value and not _TOKEN_URL.match(value):
+            raise ValueError("it has to begin with https://; http:// is for this machine alone")
+        return value
+
+    @model_validator(mode="after")
+    def _has_client(self) -> Self:
+        if self.token_url and not self.client_id:
+            raise ValueError("client_id has to be set too")
+        return self
+
+
 class MailboxSettings(Section):
     """A mailbox we serve. `host` for IMAP, or `maildir` for a local folder."""
 
@@ -85,7 +117,15 @@ class MailboxSettings(Section):
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     username: str = ""
     password: SecretStr = SecretStr("")
-    folder: str = "INBOX"
+    oauth: OAuthSettings = OAuthSettings()
+    folder: str = Field(default="INBOX", description="the main folder")
+    folders: list[str] = Field(default=[], description="all folders that are read; empty: the main one")
+    handled: str = Field(
+        default="leave",
+        pattern=r"^(leave|delete|flag|flag:[^\s(){%*\"\]]+|move:\S.*)$",
+        description="what becomes of a mail on the server once the ledger has it: leave, flag (as read), "
+        "flag:FLAG, move:FOLDER, delete",
+    )
     maildir: Path | None = None
     language: str = "en"
     team: str | None = None
@@ -104,6 +144,19 @@ class MailboxSettings(Section):
         description="a sender that authserv_id does not confirm, and who answers no letter of ours, is "
         "shown as unverified and moves nothing",
     )
+
+    @property
+    def read_folders(self) -> list[str]:
+        """The folders that are read, each once."""
+        return list(dict.fromkeys(self.folders or [self.folder]))
+
+    @model_validator(mode="after")
+    def _can_be_handled(self) -> Self:
+        if self.maildir is not None and self.handled != "leave":
+            raise ValueError("handled: mail in a folder on this machine is always left")
+        if self.handled.startswith("move:") and self.handled.removeprefix("move:") in self.read_folders:
+            raise ValueError("handled: mail must not be moved into a folder that is read")
+        return self
 
 
 class SmtpSettings(Section):

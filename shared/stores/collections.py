@@ -33,10 +33,16 @@ class Lease(Sleeper):
 
 
 class Cursor(Document):
-    """How far a mailbox was read: every UID up to `uid` under `uidvalidity` is on the bus."""
+    """How far a mailbox was read: every UID up to `uid` under `uidvalidity` is on the bus.
+
+    `seen` counts all mails it ever passed, under any UIDVALIDITY, and None those of a cursor from before they
+    were counted. `moved_at` is when it last passed one.
+    """
 
     uidvalidity: int = 0
     uid: int = 0
+    seen: int | None = None
+    moved_at: Instant | None = None
 
 
 class ApiKey(Document):

@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.mailboxes import reconcile
 from services.ingest.maildir_mailbox import MaildirMailbox
 from services.ingest.ports import Fetched, Waiting
-from services.ingest.quarantine import release
-from services.ingest.settings import Limits
 from services.sandbox.maildrop import deliver, make_maildir
-from shared.domain.errors import MoveNotAllowed, Unavailable
+from shared.domain.errors import Unavailable
 from shared.domain.ledger import Outcome
 from shared.runtime.service import Platform
-from shared.runtime.settings import MailboxSettings
 from tests.helpers import eventually
 from tests.unit.ingest.collecting import (
     QUICK,
@@ -23,9 +19,8 @@ from tests.unit.ingest.collecting import (
     entries,
     published,
     read_up_to,
-    take_all_in,
 )
-from tests.unit.ingest.mails import SUPPORT, mail
+from tests.unit.ingest.mails import mail
 
 
 async def test_a_mail_that_is_not_given_is_quarantined_and_its_neighbours_go_on(
@@ -95,28 +90,6 @@ async def test_a_mail_that_was_removed_before_it_was_fetched_is_in_the_ledger(
 
     assert (gone.outcome, "removed" in gone.reason) == (Outcome.IGNORED, True)
     assert [one.uid for one in await published(platform)] == [2]
-
-
-async def test_a_mail_beyond_the_limit_is_quarantined_unfetched_and_reconciled_when_it_is_raised(
-    platform: Platform, folder: Path
-) -> None:
-    deliver(folder, mail("big@x", body="x" * 5000))
-    deliver(folder, mail("small@x"))
-    strict = QUICK.model_copy(update={"limits": Limits(mail_bytes=4000)})
-    async with collecting(platform, folder, strict):
-        await read_up_to(platform, 2)
-    await take_all_in(platform)
-    before = (await entries(platform))[1]
-    boxes = {"support": MailboxSettings(address=SUPPORT, maildir=folder)}
-    report = await reconcile(platform, QUICK, boxes, "support")
-    await take_all_in(platform)
-    after = (await entries(platform))[1]
-
-    assert (before.outcome, "mail_bytes=4000" in before.reason) == (Outcome.QUARANTINED, True)
-    assert (report.on_server, report.missing, report.published, report.not_given) == (2, 1, 1, 0)
-    assert after.outcome is Outcome.INGESTED
-    with pytest.raises(MoveNotAllowed):
-        await release(platform, after.id)
 
 
 async def test_a_mailbox_that_fails_is_named_by_readiness_and_read_as_soon_as_it_works(

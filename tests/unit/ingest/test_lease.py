@@ -1,7 +1,7 @@
 """The lease and the cursor of a mailbox, on the embedded store."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,8 @@ from shared.domain.errors import Conflict
 from shared.runtime.service import Platform
 from tests.fakes.clock import FakeClock
 from tests.helpers import eventually
+
+NOW = datetime(2026, 9, 1, 8, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -110,8 +112,8 @@ async def test_a_holder_that_slept_past_its_lease_learns_that_it_was_taken(
 
 async def test_a_cursor_moves_on_and_is_found_there(platform: Platform) -> None:
     cursor = await MailboxCursor.take(platform.stores.cursors, "support", 7)
-    await cursor.move(12)
-    await cursor.move(15)
+    await cursor.move(12, 1, NOW)
+    await cursor.move(15, 1, NOW)
 
     assert (await MailboxCursor.take(platform.stores.cursors, "support", 7)).uid == 15
 
@@ -120,15 +122,15 @@ async def test_whoever_takes_the_cursor_shuts_out_the_one_before(platform: Platf
     before = await MailboxCursor.take(platform.stores.cursors, "support", 7)
     after = await MailboxCursor.take(platform.stores.cursors, "support", 7)
     with pytest.raises(Conflict):
-        await before.move(99)
-    await after.move(12)
+        await before.move(99, 1, NOW)
+    await after.move(12, 1, NOW)
 
     assert (await platform.stores.cursors.get(cursor_id("support"))).uid == 12
 
 
 async def test_under_another_uidvalidity_reading_begins_anew(platform: Platform) -> None:
     cursor = await MailboxCursor.take(platform.stores.cursors, "support", 7)
-    await cursor.move(12)
+    await cursor.move(12, 1, NOW)
 
     assert (await MailboxCursor.take(platform.stores.cursors, "support", 8)).uid == 0
     assert (await platform.stores.cursors.get(cursor_id("support"))).uidvalidity == 8

@@ -25,8 +25,8 @@ async def test_reconciling_publishes_what_the_ledger_lacks_and_only_that(
     for uid, entry in (await entries(platform)).items():
         if uid in (2, 5):
             await platform.stores.ledger.collection.delete(entry.id)
-    part = await reconcile(platform, QUICK, boxes, "support", first=1, last=3)
-    whole = await reconcile(platform, QUICK, boxes, "support")
+    (part,) = await reconcile(platform, QUICK, boxes, "support", first=1, last=3)
+    (whole,) = await reconcile(platform, QUICK, boxes, "support")
     await take_all_in(platform)
 
     assert (part.on_server, part.missing, part.published) == (3, 1, 1)

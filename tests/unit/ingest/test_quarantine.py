@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.quarantine import quarantined, release, show
+from services.ingest.quarantine import quarantined, retry, show
 from services.ingest.settings import Limits
 from services.sandbox.maildrop import deliver
 from shared.domain.errors import Invalid
@@ -24,12 +24,12 @@ async def quarantine_one(platform: Platform, folder: Path) -> LedgerEntry:
     return entry
 
 
-async def test_a_quarantined_mail_is_shown_whole_and_taken_in_when_it_is_released(
+async def test_a_quarantined_mail_is_shown_whole_and_taken_in_when_it_is_tried_again(
     platform: Platform, folder: Path
 ) -> None:
     entry = await quarantine_one(platform, folder)
     shown, raw = await show(platform, entry.id)
-    await release(platform, entry.id)
+    await retry(platform, entry.id)
     during = await platform.stores.ledger.get(entry.id)
     await take_all_in(platform)
     after = await platform.stores.ledger.get(entry.id)
@@ -40,9 +40,9 @@ async def test_a_quarantined_mail_is_shown_whole_and_taken_in_when_it_is_release
     assert (await quarantined(platform)).items == []
 
 
-async def test_a_release_heard_again_changes_nothing(platform: Platform, folder: Path) -> None:
+async def test_a_retry_heard_again_changes_nothing(platform: Platform, folder: Path) -> None:
     entry = await quarantine_one(platform, folder)
-    await release(platform, entry.id)
+    await retry(platform, entry.id)
     await take_all_in(platform)
     after = await platform.stores.ledger.get(entry.id)
     await take_all_in(platform)
@@ -55,7 +55,7 @@ async def test_a_mail_that_still_cannot_be_read_is_quarantined_again(
     platform: Platform, folder: Path
 ) -> None:
     entry = await quarantine_one(platform, folder)
-    await release(platform, entry.id)
+    await retry(platform, entry.id)
     await take_all_in(platform, QUICK.model_copy(update={"limits": Limits(headers=12)}))
     (again,) = (await quarantined(platform)).items
 
@@ -63,7 +63,7 @@ async def test_a_mail_that_still_cannot_be_read_is_quarantined_again(
     assert "headers=12" in again.reason
 
 
-async def test_a_mail_that_was_never_fetched_is_not_released_but_reconciled(
+async def test_a_mail_that_was_never_fetched_is_not_tried_again_but_reconciled(
     platform: Platform, folder: Path
 ) -> None:
     (folder / "cur" / "1.not-a-file").mkdir()
@@ -72,4 +72,4 @@ async def test_a_mail_that_was_never_fetched_is_not_released_but_reconciled(
     (entry,) = (await quarantined(platform)).items
 
     with pytest.raises(Invalid, match="mailbox reconcile support --first 1 --last 1"):
-        await release(platform, entry.id)
+        await retry(platform, entry.id)

@@ -21,6 +21,7 @@ from pymongo import DESCENDING, MongoClient
 
 from bench.client import Client
 from bench.cluster import Cluster, Program, Run
+from bench.copies import ORIGINALS, copy
 from bench.figures import quantile
 from bench.load import stream
 from bench.options import Options
@@ -72,7 +73,7 @@ async def _measured(running: Program, sizes: Sequence[int], options: Options, na
     for size in sizes:
         async with documents_of(running) as documents:
             started = time.perf_counter()
-            await Seeder(documents).add(size - there)
+            await _seed(running, documents, size - there)
             seeded = (size - there) / (time.perf_counter() - started)
             ids = await _some_ids(documents, size)
         there = size
@@ -90,6 +91,13 @@ async def _measured(running: Program, sizes: Sequence[int], options: Options, na
                 stop.set()
                 there += await sending
     return rows
+
+
+async def _seed(running: Program, documents: Documents, tickets: int) -> None:
+    made = min(tickets, ORIGINALS) if "mongo" in running.ready else tickets
+    await Seeder(documents).add(made)
+    if tickets > made:
+        await copy(documents, running.ready["mongo"], tickets - made)
 
 
 async def _some_ids(documents: Documents, size: int) -> list[str]:

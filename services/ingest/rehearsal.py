@@ -114,7 +114,8 @@ class Rehearsal:
         """Give it the names that our letters have; a letter that the case gives no id has left none."""
         addressee = told.to[0].address
         if letter.message_id:
-            told.message_id = self._signer.message_id(told.ticket_id, addressee, told.id, DOMAIN)
+            letter_id = derived("let", self._case.id, letter.key)
+            told.message_id = self._signer.message_id(told.ticket_id, addressee, letter_id, DOMAIN)
             written = letter.message_id.strip()
             self._ours[written.encode()] = written.replace(own_id(written), told.message_id).encode()
         for one in addresses(letter.reply_to or ""):

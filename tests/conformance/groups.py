@@ -15,7 +15,7 @@ GATES: Mapping[str, float] = {
     "automatic mail": 98.0,
     "parse and bodies": 97.0,
     "threading (common)": 100.0,
-    "threading (product)": 0.0,
+    "threading (product)": 100.0,
     "raw mails": 100.0,
 }
 """Per cent that the product promises, for each group that it makes a promise of."""

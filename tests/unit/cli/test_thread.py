@@ -64,6 +64,13 @@ def test_the_answer_to_a_letter_is_on_its_ticket(ombud: Ombud) -> None:
     assert tickets(ombud, ours, answer) == {"ours": "T1", "answer": "T1"}
 
 
+def test_a_stranger_who_answers_a_letter_of_ours_is_on_its_ticket(ombud: Ombud) -> None:
+    ours = letter("ours", message_id="<9@desk>", ticket="X")
+    answer = incoming("answer", message_id="<2@a>", in_reply_to="<9@desk>", **{"from": BOB})
+
+    assert tickets(ombud, ours, answer) == {"ours": "T1", "answer": "T1"}
+
+
 def test_a_letter_on_a_mails_ticket_is_named_by_the_label_of_the_case(ombud: Ombud) -> None:
     first, second = (
         incoming("a", message_id="<1@a>", ticket="X"),

@@ -84,6 +84,14 @@ class AttachmentView(View):
     inline: bool
 
 
+class InnerView(View):
+    """The mail that a message forwards, as it says itself: it proves nothing."""
+
+    sender: ContactView | None
+    date: str
+    subject: str
+
+
 class MessageView(View):
     """One thing said on a ticket. `reasons` say why it joined; `raw` tells whether the raw mail is kept."""
 
@@ -97,6 +105,7 @@ class MessageView(View):
     subject: str
     text: str
     reply_text: str = Field(validation_alias="said")
+    forwarded: InnerView | None
     kind: str
     attachments: list[AttachmentView]
     message_id: str

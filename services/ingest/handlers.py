@@ -17,6 +17,7 @@ from services.ingest.authentication import Authentication, Policy, authenticate
 from services.ingest.finder import Asked, Finder
 from services.ingest.parsing import ParsedMail, parse
 from services.ingest.recognise import Kind, Recognised, recognise
+from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
 from services.ingest.thread import Decision, Sender, Standing, standing_of
 from shared import metrics
@@ -25,7 +26,7 @@ from shared.domain.errors import Unreadable
 from shared.domain.ids import derived, sortable
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.mail_fetched import MailFetched
-from shared.domain.messages import Direction, Message
+from shared.domain.messages import Direction, Inner, Message
 from shared.domain.signed import Signer
 from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Record
@@ -116,6 +117,11 @@ class Intake:
         finally:
             metrics.MAIL_PARSE_SECONDS.observe(time.perf_counter() - started)
 
+    async def _split(self, mail: ParsedMail) -> Split:
+        if len(mail.text) + len(mail.html) <= PARSED_IN_LOOP:
+            return split(mail.text, mail.html, mail.subject)
+        return await asyncio.to_thread(split, mail.text, mail.html, mail.subject)
+
     async def _settle(self, entry: LedgerEntry, replaced: LedgerEntry | None) -> None:
         """Write what became of the mail; from here on it is not looked at again."""
         entry.at = self._clock.now()
@@ -147,7 +153,7 @@ class Intake:
         if first is not None and await self._done_by_another(first, taken):
             return first
         decision = await self._finder.find(asked, known)
-        new = _message(taken, decision)
+        new = _message(taken, decision, await self._split(taken.mail))
         message = first or await self._stores.messages.add(new)
         if message is not new:
             decision = await self._finder.as_decided_before(decision, message.ticket_id)
@@ -228,7 +234,7 @@ def _asked(taken: _Taken) -> Asked:
     )
 
 
-def _message(taken: _Taken, decision: Decision) -> Message:
+def _message(taken: _Taken, decision: Decision, parts: Split) -> Message:
     mail = taken.mail
     doubts = [] if taken.believed else [f"unconfirmed sender: {taken.authentication.reason}"]
     return Message(
@@ -241,6 +247,8 @@ def _message(taken: _Taken, decision: Decision) -> Message:
         cc=[Contact(address=one.address, name=one.name) for one in mail.cc],
         subject=mail.subject,
         text=mail.text,
+        reply_text="" if parts.is_forward or parts.reply_text == mail.text else parts.reply_text,
+        forwarded=_inner(parts),
         html=mail.html,
         kind=taken.recognised.kind.value,
         attachments=mail.attachments,
@@ -250,8 +258,19 @@ def _message(taken: _Taken, decision: Decision) -> Message:
         raw=taken.fetched.digest,
         origin=taken.fetched.entry,
         verified=decision.verified,
-        reasons=[*decision.reasons, *doubts, *taken.recognised.reasons, *mail.decisions],
+        reasons=[*decision.reasons, *doubts, *taken.recognised.reasons, *mail.decisions, *parts.decisions],
         at=taken.cause.at,
+    )
+
+
+def _inner(parts: Split) -> Inner | None:
+    if parts.forwarded is None:
+        return None
+    author = parts.forwarded.author
+    return Inner(
+        sender=Contact(address=author.address, name=author.name) if author else None,
+        date=parts.forwarded.date,
+        subject=parts.forwarded.subject,
     )
 
 

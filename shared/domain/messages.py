@@ -28,11 +28,23 @@ class Attachment(BaseModel):
     inline: bool = False
 
 
+class Inner(BaseModel):
+    """The mail that a message forwards, as it says itself: an offer to the agent that proves nothing.
+
+    `date` is as it was written. Its text is in that of the message.
+    """
+
+    sender: Contact | None = None
+    date: str = ""
+    subject: str = ""
+
+
 class Message(Document):
     """See the module. Its id follows from the mail's fingerprint or the call's key: a repeat finds it.
 
     `raw` is the digest of the raw mail in the blobs; `message_id` is the mail's Message-ID without `<>`.
-    `reply_text` is what is new in `text`, empty when nothing was cut; `said` is what to read.
+    `reply_text` is what is new in `text`, empty when nothing was cut; `said` is what to read. Of a forward
+    nothing is cut, as all of it is news to us; `forwarded` is its inner mail.
     `origin` is the ledger entry, or the call, that brought it first. `reasons` say why it joined its ticket.
     """
 
@@ -46,6 +58,7 @@ class Message(Document):
     text: str = ""
     html: str = ""
     reply_text: str = ""
+    forwarded: Inner | None = None
     kind: str = "message"
     attachments: list[Attachment] = Field(default_factory=list)
     message_id: str = ""

@@ -66,7 +66,7 @@ class IngestSettings(Section):
     )
     subject_reference: Literal["participants", "any_sender", "off"] = Field(
         default="participants",
-        description="whom [#10042] in a subject leads to the ticket; any_sender: also strangers, without rights",
+        description="whom [#10042] in a subject leads to the ticket; any_sender: strangers too, pending",
     )
     reopen_days: float = Field(
         default=14.0,

@@ -1,7 +1,8 @@
 """A helpdesk that takes mails in, and what it made of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from services.ingest.authentication import Policy
 from services.ingest.handlers import Intake
 from services.ingest.settings import IngestSettings
 from shared.domain.cause import Cause
@@ -9,6 +10,7 @@ from shared.domain.errors import Conflict
 from shared.domain.ledger import LedgerEntry
 from shared.domain.mail_fetched import MailFetched
 from shared.domain.messages import Message
+from shared.domain.signed import Signer
 from shared.domain.ticket import Ticket
 from shared.runtime.service import Platform
 from tests.unit.ingest.mails import RECEIVED, SUPPORT, fetched, record
@@ -19,10 +21,16 @@ STRANGER = "eve@example.net"
 class Helpdesk:
     """Intake with what it made."""
 
-    def __init__(self, platform: Platform, settings: IngestSettings | None = None) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        settings: IngestSettings | None = None,
+        policies: Mapping[str, Policy] | None = None,
+    ) -> None:
         self.platform = platform
         self.stores = platform.stores
-        self.intake = Intake(platform, settings or IngestSettings(), [SUPPORT])
+        self.intake = Intake(platform, settings or IngestSettings(), [SUPPORT], policies)
+        self.signer = Signer(platform.secret)
         self._uids = iter(range(100, 10_000))
 
     async def take(self, raw: bytes, mailbox: str = "support") -> LedgerEntry:

@@ -89,7 +89,7 @@ def authenticate(mail: ParsedMail, authserv_id: str) -> Authentication:
     methods = {one.method: one.result for one in reversed(results)}
     domain = _from_domain(mail)
     if not domain:
-        return Authentication(Said.UNKNOWN, "its From does not name one sender", methods)
+        return Authentication(Said.FAILED, "its From does not name one sender", methods)
     said, what = _judged(results, domain)
     return Authentication(said, f"{authserv_id} says {what}", methods)
 

@@ -70,6 +70,13 @@ DAMAGES = (
         ["tests/chaos/test_failpoints.py", "tests/unit/ingest/test_collect_faults.py"],
     ),
     Damage(
+        "a letter is sent before it is saved as being sent",
+        "services/notify/smtp_mailer.py",
+        "if not await gate():",
+        "if False and not await gate():",
+        ["tests/unit/notify/test_smtp_content.py", "tests/unit/notify/test_delivery_once.py"],
+    ),
+    Damage(
         "what a crash left in an outbox is never swept",
         "shared/runtime/outbox.py",
         "                left = await collection.unpublished(",

@@ -13,7 +13,6 @@ What we did not sign is not read, and without a secret nothing is: reading never
 the old seals; the Message-IDs of those letters are still known to threading, as those of other mails are.
 """
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Iterator
@@ -33,7 +32,7 @@ _SEAL = r"([0-9a-z]{18})"
 _NAME = r"t\.([0-9a-z]{1,40})\."
 _MESSAGE_ID = re.compile(rf"{_NAME}([0-9a-z]{{1,40}})\.{_SEAL}@", re.IGNORECASE)
 _ADDRESS = re.compile(rf"\+{_NAME}{_SEAL}@", re.IGNORECASE)
-_BODY = re.compile(rf"ref:{_NAME}{_SEAL}(?![0-9a-z])", re.IGNORECASE)
+_BODY = re.compile(rf"ref:{_NAME}{_SEAL}(?![0-9a-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,10 @@ class Signer:
 
     def in_body(self, text: str, most: int) -> list[Signed]:
         """What the markers in a body say, from its top; the first `most` of them are looked at."""
-        if "ref:t." not in text and "REF:T." not in text:  # nearly every mail: told in no time
-            return []
+        if "ref:t." not in text:  # nearly every mail: told in no time, as a pattern in any case is not
+            if "REF:T." not in text:
+                return []
+            text = text.lower()
         return self._all(self._bodies, _BODY.finditer(text), most)
 
     def made_for(self, signed: Signed, address: str) -> bool:
@@ -110,11 +111,11 @@ class Signer:
 
 
 def _key(secret: bytes, purpose: str) -> bytes:
-    return hmac.digest(secret, b"thread\0" + purpose.encode(), hashlib.sha256)
+    return hmac.digest(secret, b"thread\0" + purpose.encode(), "sha256")
 
 
 def _digest(key: bytes, text: str, symbols: int) -> str:
-    digest = hmac.digest(key, text.encode("utf-8", "replace"), hashlib.sha256)
+    digest = hmac.digest(key, text.encode("utf-8", "replace"), "sha256")
     return "".join(_SYMBOLS[byte & 31] for byte in digest[:symbols])
 
 

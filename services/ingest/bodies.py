@@ -2,7 +2,7 @@
 
 Of alternatives the plain text is taken, else the HTML is walked to text. Whatever is neither is an
 attachment, listed with the size and the SHA-256 of its decoded bytes; the bytes themselves stay in the raw
-mail.
+mail. A mail within the mail is an attachment; its text is read when the mail around it has none.
 
 Raises `Unreadable` past the limits on parts and depth, and what the standard library raises: `parse` is the
 place that translates it.
@@ -11,12 +11,15 @@ place that translates it.
 import hashlib
 import re
 from dataclasses import dataclass
-from email.message import Message
+from urllib.parse import unquote
 
+from services.ingest.flowed import unflowed
 from services.ingest.headers import text_of
 from services.ingest.html_text import text_from
+from services.ingest.mime import Part, bytes_of, inner_mail, parts_in
 from services.ingest.settings import Limits
 from services.ingest.text import clean, decode
+from services.ingest.tnef import files_in
 from shared.domain.errors import Unreadable
 from shared.domain.messages import Attachment
 
@@ -27,10 +30,21 @@ LONGEST_REPORT = 64 * 1024
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _META_WINDOW = 2048
 _PATH = re.compile(r"[\\/]")
+_REFERRED = re.compile(r"\bcid:([^\s\"'<>)]{1,500})", re.IGNORECASE)
+_MOST_TOLD = 20
+"""Names that a decision tells."""
 
 
-_REPORTS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/feedback-report")
+_REPORTS = (
+    "message/rfc822",
+    "message/global",
+    "text/rfc822-headers",
+    "message/feedback-report",
+    "text/calendar",
+)
 _STATUS = ("delivery-status", "disposition-notification")
+_INNER = ("message/rfc822", "message/global")
+_TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +73,33 @@ class Bodies:
         self._limits = limits
         self._sections: list[_Section] = []
         self._parts = 0
+        self._inner: list[tuple[Part, int]] = []
         self.attachments: list[Attachment] = []
         self.reports: list[Report] = []
         self.decisions: list[str] = []
 
-    def walk(self, message: "Message[str, str]") -> None:
+    def walk(self, mail: Part) -> None:
         """Read the mail's parts; once."""
-        self._sections = self._read(message, depth=1)
+        sections = self._read(mail, depth=1)
+        if self._inner and not any(section.text().strip() for section in sections):
+            sections = self._of_inner()
+        self._sections = sections
+        referred = {unquote(one) for section in sections for one in _REFERRED.findall(section.html)}
+        for one in self.attachments:
+            one.inline = bool(one.content_id) and (one.inline or one.content_id in referred)
+
+    def _of_inner(self) -> list[_Section]:
+        """What the first mail within the mail says; its files are that mail's, which is listed itself."""
+        known = (self.attachments, self.reports)
+        sections: list[_Section] = []
+        for part, depth in self._inner:  # which grows while these are read
+            self.attachments, self.reports = [], []
+            sections = self._read(inner_mail(part), depth + 1)
+            if any(section.text().strip() for section in sections):
+                self.decisions.append("it has no text of its own: this is the text of the mail within it")
+                break
+        self.attachments, self.reports = known
+        return sections
 
     def text_and_html(self) -> tuple[str, str]:
         """Both clean and within their limit; either may be empty."""
@@ -73,40 +107,50 @@ class Bodies:
         html = "\n".join(section.html for section in self._sections if section.html)
         return self._cut("text", clean(text)), self._cut("HTML", clean(html))
 
-    def _read(self, part: "Message[str, str]", depth: int) -> list[_Section]:
+    def _read(self, part: Part, depth: int) -> list[_Section]:
         self._parts += 1
         if self._parts > self._limits.parts:
             raise Unreadable(f"it has more parts than the limit parts={self._limits.parts}")
         if depth > self._limits.depth:
             raise Unreadable(f"its parts are nested deeper than the limit depth={self._limits.depth}")
-        kind = part.get_content_type()
+        kind = part.head.get_content_type()
         if kind.startswith("multipart/"):
             return self._read_multipart(part, kind, depth)
         if kind in ("text/plain", "text/html") and not _is_file(part):
             return [self._section(part, kind)]
-        data = _bytes_of(part)
+        data = bytes_of(part)
         self.attachments.append(_attachment(part, kind, data))
         if kind in _REPORTS or kind.endswith(_STATUS):
             self.reports.append(Report(kind, clean(decode(data[:LONGEST_REPORT], None))))
+        if kind in _INNER:
+            self._inner.append((part, depth))
+        elif kind in _TNEF:
+            self._tell_tnef(data)
         return []
 
-    def _read_multipart(self, part: "Message[str, str]", kind: str, depth: int) -> list[_Section]:
-        if not part.is_multipart():  # a boundary that never comes: what stands there is still read
-            return [self._section(part, "text/plain")]
+    def _tell_tnef(self, data: bytes) -> None:
+        """Outlook's own container is not opened for anybody; what it holds is told."""
+        held = ", ".join(f"{text_of(name)} ({size} bytes)" for name, size in files_in(data)[:_MOST_TOLD])
+        if held:
+            self.decisions.append(f"a file in Outlook's own format (TNEF) holds: {held}")
+
+    def _read_multipart(self, part: Part, kind: str, depth: int) -> list[_Section]:
         found: list[_Section] = []
-        for child in part.get_payload():
-            if isinstance(child, Message):
-                found += self._read(child, depth + 1)
+        before = self._parts
+        for child in parts_in(part):
+            found += self._read(child, depth + 1)
+        if self._parts == before:  # a boundary that never comes: what stands there is still read
+            return [self._section(part, "text/plain")]
         if kind == "multipart/alternative" and len(found) > 1:
             plain = "\n\n".join(section.plain for section in found if section.plain)
             return [_Section(plain, "\n".join(section.html for section in found if section.html))]
         return found
 
-    def _section(self, part: "Message[str, str]", kind: str) -> _Section:
-        data = _bytes_of(part)
-        charset = part.get_content_charset()
+    def _section(self, part: Part, kind: str) -> _Section:
+        data = bytes_of(part)
+        charset = part.head.get_content_charset()
         if kind == "text/plain":
-            return _Section(plain=decode(data, charset))
+            return _Section(plain=_flowing(part, decode(data, charset)))
         if charset is None and (named := _META_CHARSET.search(data[:_META_WINDOW])):
             charset = named[1].decode("ascii")
         return _Section(html=decode(data, charset))
@@ -120,33 +164,33 @@ class Bodies:
         return text[: self._limits.text_chars]
 
 
-def _is_file(part: "Message[str, str]") -> bool:
-    if "content-disposition" not in part and "name" not in part.get("content-type", ""):
+def _is_file(part: Part) -> bool:
+    if "content-disposition" not in part.head and "name" not in part.head.get("content-type", ""):
         return False  # most parts: told without reading any parameters
-    return part.get_content_disposition() == "attachment" or bool(part.get_filename())
+    return part.head.get_content_disposition() == "attachment" or bool(part.head.get_filename())
 
 
-def _bytes_of(part: "Message[str, str]") -> bytes:
-    """The part's content, its transfer encoding undone; of a mail within the mail, that mail."""
-    # Not a look at the payload first: without `decode` the library trusts whatever the charset says.
-    if part.is_multipart():
-        return b"".join(child.as_bytes() for child in part.get_payload() if isinstance(child, Message))
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
+def _flowing(part: Part, text: str) -> str:
+    """The text, its lines put together again when the part says that they were broken (RFC 3676)."""
+    if "flowed" not in str(part.head.get("content-type", "")).lower():
+        return text
+    if str(part.head.get_param("format", "")).strip().lower() != "flowed":
+        return text
+    return unflowed(clean(text), str(part.head.get_param("delsp", "")).strip().lower() == "yes")
 
 
-def _attachment(part: "Message[str, str]", kind: str, data: bytes) -> Attachment:
-    content_id = text_of(str(part.get("content-id", ""))).strip("<> ")
+def _attachment(part: Part, kind: str, data: bytes) -> Attachment:
+    content_id = text_of(str(part.head.get("content-id", ""))).strip("<> ")
     return Attachment(
         filename=_file_name(part),
         content_type=clean(kind),
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         content_id=content_id,
-        inline=part.get_content_disposition() == "inline" or (bool(content_id) and not _is_file(part)),
+        inline=part.head.get_content_disposition() == "inline" or (bool(content_id) and not _is_file(part)),
     )
 
 
-def _file_name(part: "Message[str, str]") -> str:
+def _file_name(part: Part) -> str:
     """The name alone, without any path; empty when it has none (RFC 2183 §2.3, RFC 2231)."""
-    return _PATH.split(text_of(str(part.get_filename() or "")))[-1][-LONGEST_NAME:]
+    return _PATH.split(text_of(str(part.head.get_filename() or "")))[-1][-LONGEST_NAME:]

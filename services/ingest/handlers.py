@@ -15,7 +15,8 @@ from datetime import timedelta
 
 from services.ingest.authentication import Authentication, Policy, authenticate
 from services.ingest.finder import Asked, Finder
-from services.ingest.parsing import ParsedMail, parse
+from services.ingest.parse_workers import ParseWorkers
+from services.ingest.parsing import ParsedMail, is_heavy, parse
 from services.ingest.recognise import Kind, Recognised, recognise
 from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
@@ -38,7 +39,7 @@ RELEASED = "ce_released"
 """Header of a mail published again: the version of the quarantined ledger entry that it is to replace."""
 
 PARSED_IN_LOOP = 256 * 1024
-"""Bytes; a larger mail is parsed in a thread, so that it delays no other."""
+"""Characters; the quotes of a longer text are looked for in a thread, so that it delays no other mail."""
 
 UNKNOWN_SENDER = "unknown@sender.invalid"
 """Stands for the sender of a mail that names none (RFC 2606 §2)."""
@@ -63,7 +64,8 @@ class _Taken:
 
 class Intake:
     """See the module. `own_addresses` are our mailboxes', in lower case; `policies` say whom each mailbox
-    believes about senders, by its name."""
+    believes about senders, by its name. `workers` read large and suspicious mails; without them a thread
+    does, which no time limit can end."""
 
     def __init__(
         self,
@@ -71,12 +73,14 @@ class Intake:
         settings: IngestSettings,
         own_addresses: Collection[str],
         policies: Mapping[str, Policy] | None = None,
+        workers: ParseWorkers | None = None,
     ) -> None:
         self._stores = platform.stores
         self._blobs = platform.blobs
         self._clock = platform.clock
         self._secret = platform.secret
         self._limits = settings.limits
+        self._workers = workers
         self._stale = timedelta(days=settings.stale_days)
         self._own_addresses = frozenset(own_addresses)
         self._policies = policies or {}
@@ -111,8 +115,10 @@ class Intake:
     async def _parsed(self, raw: bytes) -> ParsedMail:
         started = time.perf_counter()
         try:
-            if len(raw) <= PARSED_IN_LOOP:
+            if not is_heavy(raw, self._limits):
                 return parse(raw, self._limits)
+            if self._workers is not None:
+                return await self._workers.parse(raw)
             return await asyncio.to_thread(parse, raw, self._limits)
         finally:
             metrics.MAIL_PARSE_SECONDS.observe(time.perf_counter() - started)

@@ -14,17 +14,22 @@ from typing import NamedTuple
 
 from services.ingest.text import decode, one_line
 
-_FOLD = re.compile(r"\r?\n(?=[ \t])|[\r\n]")
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_BREAK = re.compile(r"[\r\n]+")
 _WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,30})?\?([bBqQ])\?([^?]{0,20000})\?=")
 _ID = re.compile(r"<([^<>\s]{1,998})>")
 _BARE_ID = re.compile(r"(?<![^<>\s,;\"()@])[^<>\s,;\"()@]{1,500}@[^<>\s,;\"()@]{1,497}")
 _LONE_WORD = re.compile(r"^\s*(?=[^\s\d]{0,200}\d)([^\s<>,;]{4,500})\s*$")
 _TOKEN = re.compile(
-    r"""(?P<quoted>"(?:[^"\\]|\\.)*")|<(?P<angle>[^<>]*)>|\((?P<comment>[^()]*)\)|(?P<end>[,;])
-    |(?P<text>(?:[^"<>(),;\\]|\\.)+)|.""",
+    r"""(?P<quoted>"(?:[^"\\]|\\.)*")|<(?P<angle>[^<>]*)>|(?P<comment>\0)|(?P<end>[,;])
+    |(?P<text>(?:[^"<>,;\\\0]|\\.)+)|.""",
     re.VERBOSE | re.DOTALL,
 )
 _GROUP = re.compile(r"^[^@:\[]*:")
+_COMMENT_MARK = re.compile(r"\\.|[()\"]", re.DOTALL)
+_USUAL_TYPE = re.compile(r"[ \t]*[\w.+-]+/[\w.+-]+[ \t]*(?:;|$)", re.ASCII)
+_ANY_TYPE = re.compile(r"\s*([^\s;/]+)\s*/\s*([^\s;]+)\s*;?")
+_LONGEST_DATE = 1000
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ADDRESS = re.compile(r"(?<![^\s@<>,;\"])[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 # Each pattern above begins where its run begins (the look-behinds) or is bounded: else it were quadratic.
@@ -40,7 +45,7 @@ class Address(NamedTuple):
 
 def unfolded(raw: str) -> str:
     """One line of it, white space as it was (RFC 5322 §2.2.3)."""
-    return _FOLD.sub("", raw) if "\n" in raw or "\r" in raw else raw
+    return _BREAK.sub(" ", _FOLD.sub("", raw)) if "\n" in raw or "\r" in raw else raw
 
 
 def text_of(raw: str) -> str:
@@ -88,12 +93,40 @@ def _payload(encoding: str, text: str) -> bytes:
         return data
 
 
+def without_comments(value: str) -> tuple[str, list[str]]:
+    """The value with one NUL for each comment, and the comments' texts in order (RFC 5322 §3.2.2).
+
+    Comments may hold comments. One that is never closed is none.
+    """
+    value = value.replace("\0", "")
+    if "(" not in value:
+        return value, []
+    kept: list[str] = []
+    comments: list[str] = []
+    depth, begin, copied, quoted = 0, 0, 0, False
+    for mark in _COMMENT_MARK.finditer(value):
+        if mark[0] == '"' and depth == 0:
+            quoted = not quoted
+        elif mark[0] == "(" and not quoted:
+            begin = begin if depth else mark.start()
+            depth += 1
+        elif mark[0] == ")" and depth:
+            depth -= 1
+            if depth == 0:
+                kept += [value[copied:begin], "\0"]
+                comments.append(value[begin + 1 : mark.start()])
+                copied = mark.end()
+    return "".join([*kept, value[copied:]]), comments
+
+
 def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
     """The mailboxes of an address field (RFC 5322 §3.4), groups opened up, at most `most` of them."""
     found: list[Address] = []
+    value, comments = without_comments(_eight_bit(unfolded(raw)))
+    passed = 0
     words: list[str] = []
     angle, comment = None, ""
-    for token in _TOKEN.finditer(_eight_bit(unfolded(raw)) + ","):
+    for token in _TOKEN.finditer(value + ","):
         kind = token.lastgroup
         if kind == "end":
             address = _address(words, angle, comment)
@@ -105,16 +138,25 @@ def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
         elif kind == "angle":
             angle = token["angle"] if angle is None else angle
         elif kind == "comment":
-            comment = token["comment"]
+            comment = _ESCAPED.sub(r"\1", comments[passed])
         elif kind == "quoted":
             words.append(_ESCAPED.sub(r"\1", token["quoted"][1:-1]))
-        else:
-            words.append(token[0])
+        elif angle is None or not words:
+            _add(words, token[0])
+        passed += token[0].count("\0")
     return tuple(found)
 
 
+def _add(words: list[str], more: str) -> None:
+    """Add to the words of an address; what names a group is none of them."""
+    begun = _GROUP.match(more)
+    if begun:
+        words.clear()
+    words.append(more[begun.end() :] if begun else more)
+
+
 def _address(words: list[str], angle: str | None, comment: str) -> Address | None:
-    written = _GROUP.sub("", "".join(words), count=1)
+    written = "".join(words)
     if angle is not None and "@" in angle:
         return Address(_bare(angle), _name(written or comment))
     decoded = one_line(_words(written))
@@ -162,9 +204,25 @@ def date_of(raw: str) -> datetime | None:
 
 
 def written_date(raw: str) -> datetime | None:
-    """The date as the sender's clock had it, in the sender's zone; UTC when the field names none."""
-    try:
-        found = parsedate_to_datetime(unfolded(raw))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    """The date as the sender's clock had it, in the sender's zone; UTC when the field names none.
+
+    ISO 8601 is read too, which some programs write in its place.
+    """
+    written = without_comments(unfolded(raw[:_LONGEST_DATE]))[0].replace("\0", " ").strip()
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read(written)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return None
+
+
+def plain_type(raw: str) -> str:
+    """A Content-Type as the standard library takes it: type and subtype without spaces or comments around
+    them, a semicolon after them (RFC 2045 §5.1)."""
+    if _USUAL_TYPE.match(raw):
+        return raw
+    written = without_comments(raw)[0].replace("\0", " ")
+    found = _ANY_TYPE.match(written)
+    return f"{found[1]}/{found[2]}; {written[found.end() :].lstrip()}" if found else raw

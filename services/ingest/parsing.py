@@ -1,22 +1,20 @@
 """A mail's bytes to what Ombud knows of it. Pure; nothing but `Unreadable` is ever raised, whatever the
 bytes.
 
-The standard library's parser under `compat32`, and our own reading of headers: `policy.default` is six times
-slower and quadratic in address headers (cpython#136063). What is missing is left empty: a mail without From,
-Date or Message-ID is a mail. What is broken is read as far as it goes. What exceeds a limit that guards the
-reader (head, headers, parts, depth) is `Unreadable`; what is only long is cut, and `decisions` says so.
+The standard library's parser (mime.py), our own reading of headers (headers.py) and of bodies (bodies.py).
+What is missing is left empty: a mail without From, Date or Message-ID is a mail. What is broken is read as
+far as it goes. What exceeds a limit that guards the reader (head, headers, parts, depth) is `Unreadable`;
+what is only long is cut, and `decisions` says so.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import Compat32
 
 from services.ingest.bodies import Bodies, Report
 from services.ingest.headers import Address, addresses, date_of, ids, own_id, text_of, unfolded
+from services.ingest.mime import Part, mended, split, whole
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable
 from shared.domain.messages import Attachment
@@ -25,32 +23,9 @@ LIMITS = Limits()
 
 # What the standard library raises on hostile mails, besides recursing too deeply.
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
-_LONGEST_PARAMETERS = 8192
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FIELD_START = re.compile(rb"\n(?![ \t])")
-_MANY_PARTS = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _SPACE = re.compile(r"\s+")
 _IDENTITY = ("message-id", "date", "from", "subject")
-
-
-class _Guarded(Compat32):
-    """As `compat32`, with two differences.
-
-    What describes a part is cut: the library reads parameters in quadratic time. And bytes that no charset
-    was declared for stay in fields as surrogates, for us to decode.
-    """
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        name, value = super().header_source_parse(sourcelines)
-        if len(value) > _LONGEST_PARAMETERS and name[:8].lower() == "content-":
-            value = value[:_LONGEST_PARAMETERS]
-        return name, value
-
-    def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 (the library's signature)
-        return value
-
-
-_PARSER = BytesParser(policy=_Guarded())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +75,25 @@ class ParsedMail:
 
 def parse(raw: bytes, limits: Limits = LIMITS) -> ParsedMail:
     """Read a mail. Raises `Unreadable` and nothing else."""
+    raw = mended(raw)
     head, body = split(raw)
     _check(raw, head, limits)
     try:
-        return _read(_message(raw, head, body), body, limits)
+        return _read(whole(raw), body, limits)
     except RecursionError as fault:
         raise Unreadable("its parts or comments are nested too deeply") from fault
     except _FAULTS as fault:
         raise Unreadable(f"it cannot be parsed: {type(fault).__name__}") from fault
 
 
-def split(raw: bytes) -> tuple[bytes, bytes]:
-    """Head and body, the empty line between them left out (RFC 5322 §2.1)."""
-    end = _HEAD_END.search(raw)
-    return (raw, b"") if end is None else (raw[: end.start()], raw[end.end() :])
+def is_heavy(raw: bytes, limits: Limits = LIMITS) -> bool:
+    """Whether a mail may take long to read: a large one, one of many fields or of many parts."""
+    if len(raw) > limits.apart_bytes:
+        return True
+    if raw.count(b"\n--") > limits.apart_parts:
+        return True
+    head, _ = split(raw)
+    return head.count(b"\n") > limits.apart_fields
 
 
 def _check(raw: bytes, head: bytes, limits: Limits) -> None:
@@ -130,28 +110,17 @@ def _check(raw: bytes, head: bytes, limits: Limits) -> None:
         raise Unreadable(f"it has {fields} header fields, more than the limit headers={limits.headers}")
 
 
-def _message(raw: bytes, head: bytes, body: bytes) -> "Message[str, str]":
-    """The mail as the library parses it; the body of a mail of one part is not gone through line by line."""
-    if _MANY_PARTS.search(head):
-        return _PARSER.parsebytes(raw)
-    message = _PARSER.parsebytes(head, headersonly=True)
-    if message.get_content_maintype() in ("multipart", "message") or message.get_payload():
-        return _PARSER.parsebytes(raw)  # also when the head ends before its empty line
-    message.set_payload(body.decode("ascii", "surrogateescape"))
-    return message
-
-
-def _read(message: "Message[str, str]", body: bytes, limits: Limits) -> ParsedMail:
+def _read(mail: Part, body: bytes, limits: Limits) -> ParsedMail:
     headers: dict[str, list[str]] = {}
-    for name, value in message.raw_items():
+    for name, value in mail.head.raw_items():
         headers.setdefault(name.lower(), []).append(unfolded(str(value)))
     bodies = Bodies(limits)
-    bodies.walk(message)
+    bodies.walk(mail)
     text, html = bodies.text_and_html()
     return ParsedMail(
         fingerprint=_fingerprint(headers, body),
         headers=headers,
-        content_type=message.get_content_type(),
+        content_type=text_of(mail.head.get_content_type()),
         message_id=own_id(_first(headers, "message-id")),
         in_reply_to=_but_middle(ids(_first(headers, "in-reply-to")), 1, limits.references - 1),
         references=_but_middle(ids(_first(headers, "references")), 1, limits.references - 1),

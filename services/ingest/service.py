@@ -8,6 +8,7 @@ from services.ingest.authentication import policy_of
 from services.ingest.collect import Collector
 from services.ingest.handlers import Intake
 from services.ingest.mailboxes import open_mailbox, place_of, tokens_of
+from services.ingest.parse_workers import ParseWorkers
 from services.ingest.settings import IngestSettings
 from shared.domain.events import MAIL_TOPIC
 from shared.runtime.service import Platform, Reader, Service
@@ -22,7 +23,10 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
     own: IngestSettings = settings.ingest
     mailboxes: dict[str, MailboxSettings] = settings.mailboxes
     policies = {name: policy_of(name, mailbox) for name, mailbox in mailboxes.items()}
-    intake = Intake(platform, own, [mailbox.address.lower() for mailbox in mailboxes.values()], policies)
+    workers = ParseWorkers(own.limits, own.parse_workers)
+    stack.push_async_callback(workers.close)
+    addresses = [mailbox.address.lower() for mailbox in mailboxes.values()]
+    intake = Intake(platform, own, addresses, policies, workers)
     collectors = {}
     for name, mailbox in mailboxes.items():
         tokens = tokens_of(name, mailbox)

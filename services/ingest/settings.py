@@ -27,6 +27,21 @@ class Limits(Section):
         default=50, ge=1, description="ids of References that are looked at, newest first"
     )
     text_chars: int = Field(default=512 * 1024, ge=1024, description="kept of the text and of the HTML")
+    parse_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="a mail that takes longer to read is quarantined"
+    )
+    parse_memory: int = Field(
+        default=1024 * MIB, ge=256 * MIB, description="bytes of address space for reading a mail, as seconds"
+    )
+    apart_bytes: int = Field(
+        default=128 * 1024, ge=0, description="a larger mail is read in a process of its own"
+    )
+    apart_fields: int = Field(
+        default=200, ge=0, description="lines of headers from which on a mail is read there"
+    )
+    apart_parts: int = Field(
+        default=100, ge=0, description="lines that look like boundaries from which on it is read there"
+    )
 
 
 class IngestSettings(Section):
@@ -41,6 +56,9 @@ class IngestSettings(Section):
     batch_bytes: int = Field(default=16 * MIB, ge=1024, description="bytes at a time, if not of one mail")
     fetch_tries: int = Field(
         default=5, ge=1, description="tries of a mail before it is quarantined unfetched"
+    )
+    parse_workers: int = Field(
+        default=2, ge=1, description="processes at most that read large and suspicious mails"
     )
     lease_seconds: float = Field(
         default=30.0, ge=1, description="after so long another process takes a dead one's mailboxes"

@@ -1,13 +1,16 @@
 """Bytes to text, whatever the mail claims about them; the text is fit for every store.
 
 Never raises. Mails name charsets wrongly, so: what the declared name is known to mean, strictly; then UTF-8,
-strictly; then Windows-1252, with U+FFFD for what has no meaning. Clean text holds no NUL, no lone surrogate
-(neither can be stored as JSON or in a database) and only `\\n` at line ends.
+strictly; then what the bytes look like (charset_guess.py); then Windows-1252, with U+FFFD for what has no
+meaning. Clean text holds no NUL, no lone surrogate (neither can be stored as JSON or in a database) and only
+`\\n` at line ends.
 """
 
 import codecs
 import re
 from functools import lru_cache
+
+from services.ingest.charset_guess import guess
 
 # A label on the left is sent for text in the wider charset on the right (WHATWG Encoding Standard §4.2).
 _MEANT = {
@@ -16,25 +19,63 @@ _MEANT = {
     "ansi_x3.4-1968": "utf-8",
     "unknown-8bit": "utf-8",
     "8bit": "utf-8",
+    "default": "utf-8",
+    "default_charset": "utf-8",
+    "x-unknown": "utf-8",
+    "x-user-defined": "utf-8",
     "utf8mb4": "utf-8",
+    "unicode": "utf-8",
+    "iso-10646": "utf-8",
+    "utf-8-sig": "utf-8",
     "unicode-1-1-utf-7": "utf-7",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "x-gbk": "gb18030",
+    "gb_2312-80": "gb18030",
+    "gb2312_charset": "gb18030",
+    "euc-cn": "gb18030",
+    "chinese": "gb18030",
     "cp936": "gb18030",
     "iso-8859-1": "cp1252",
     "iso8859-1": "cp1252",
     "latin1": "cp1252",
     "latin-1": "cp1252",
-    "iso-8859-8-i": "iso-8859-8",
+    "iso_8859-1": "cp1252",
+    "iso8859_1": "cp1252",
+    "iso88591": "cp1252",
+    "l1": "cp1252",
+    "ansi": "cp1252",
+    "cp-1252": "cp1252",
+    "win-1252": "cp1252",
+    "windows1252": "cp1252",
+    "win-1251": "cp1251",
+    "windows1251": "cp1251",
+    "x-cp1251": "cp1251",
+    "x-cp1252": "cp1252",
+    "iso-8859-8-i": "cp1255",
+    "iso-8859-8-e": "cp1255",
+    "iso-8859-8": "cp1255",
+    "iso-8859-11": "cp874",
     "iso-8859-9": "cp1254",
     "shift_jis": "cp932",
     "shift-jis": "cp932",
+    "sjis": "cp932",
+    "shiftjis": "cp932",
     "x-sjis": "cp932",
+    "x-ms-cp932": "cp932",
+    "windows-31j": "cp932",
+    "ms_kanji": "cp932",
+    "iso-2022-jp": "iso2022_jp_ext",
+    "x-euc-jp": "euc_jp",
     "ks_c_5601-1987": "cp949",
     "ks_c_5601": "cp949",
+    "ks_c_5601-1989": "cp949",
+    "ksc5601": "cp949",
     "euc-kr": "cp949",
+    "x-windows-949": "cp949",
     "big5": "big5hkscs",
+    "x-x-big5": "big5hkscs",
+    "cn-big5": "big5hkscs",
     "x-mac-roman": "mac_roman",
     "macintosh": "mac_roman",
     "windows-874": "cp874",
@@ -63,13 +104,30 @@ def codec_for(label: str) -> str | None:
 
 def decode(data: bytes, label: str | None = None) -> str:
     """`data` as text; see the module. Not yet clean."""
-    for name in (codec_for(label or "us-ascii"), "utf-8"):
-        if name is not None:
-            try:
-                return data.decode(name)
-            except ValueError:
-                continue
-    return data.decode("cp1252", "replace")
+    declared = codec_for(label or "us-ascii")
+    if declared in (None, "utf-8") and (marked := _marked(data)):
+        declared = marked
+    for name in (declared, "utf-8"):
+        if name is not None and (text := _strictly(data, name)) is not None:
+            return text.removeprefix("\ufeff")
+    guessed = guess(data)
+    return data.decode(guessed or "cp1252", "replace")
+
+
+def _marked(data: bytes) -> str | None:
+    """The charset that the bytes name themselves: by a byte order mark, or by the escapes of ISO 2022."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if b"\x1b$" in data:
+        return "iso2022_kr" if b"\x1b$)C" in data else "iso2022_jp_ext"
+    return None
+
+
+def _strictly(data: bytes, codec: str) -> str | None:
+    try:
+        return data.decode(codec)
+    except ValueError:
+        return None
 
 
 def clean(text: str) -> str:

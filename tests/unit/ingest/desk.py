@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from services.ingest.authentication import Policy
 from services.ingest.handlers import Intake
+from services.ingest.parse_workers import ParseWorkers
 from services.ingest.settings import IngestSettings
 from shared.domain.cause import Cause
 from shared.domain.errors import Conflict
@@ -26,10 +27,11 @@ class Helpdesk:
         platform: Platform,
         settings: IngestSettings | None = None,
         policies: Mapping[str, Policy] | None = None,
+        workers: ParseWorkers | None = None,
     ) -> None:
         self.platform = platform
         self.stores = platform.stores
-        self.intake = Intake(platform, settings or IngestSettings(), [SUPPORT], policies)
+        self.intake = Intake(platform, settings or IngestSettings(), [SUPPORT], policies, workers)
         self.signer = Signer(platform.secret)
         self._uids = iter(range(100, 10_000))
 

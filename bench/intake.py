@@ -22,7 +22,7 @@ from bench.stage import ADDRESS, KINDS, Stage, running, stage
 from bench.table import Row
 from bench.whole_way import parse_alone
 from services.ingest.handlers import Intake
-from services.ingest.ports import Fetched
+from services.ingest.ports import Fetched, Place
 from services.ingest.publish import publish, to_publish
 from shared.adapters.mongo import Mongo
 from shared.adapters.mongo_documents import MongoDocuments
@@ -57,7 +57,8 @@ async def _publish(on: Stage, raws: list[bytes]) -> None:
     platform = on.wired.platform
     now = platform.clock.now()
     mails = [
-        to_publish("support", 1, Fetched(number, raw, now), now) for number, raw in enumerate(raws, start=1)
+        to_publish(Place("support"), 1, Fetched(number, raw, now), now)
+        for number, raw in enumerate(raws, start=1)
     ]
     for start in range(0, len(mails), BATCH):
         await publish(platform, mails[start : start + BATCH])

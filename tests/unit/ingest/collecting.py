@@ -28,11 +28,11 @@ async def collecting(
     folder: Path,
     settings: IngestSettings = QUICK,
     connect: Callable[[], Mailbox] | None = None,
+    named: str = "",
 ) -> AsyncIterator[Collector]:
-    """A collector at work on the folder; stopped in good order."""
-    collector = Collector(
-        platform, settings, "support", connect or partial(MaildirMailbox, "support", folder)
-    )
+    """A collector at work on the folder; stopped in good order. `named`: empty for the main folder."""
+    connect = connect or partial(MaildirMailbox, "support", folder)
+    collector = Collector(platform, settings, "support", connect, named)
     stopping = asyncio.Event()
     running = asyncio.create_task(collector.run(stopping))
     try:
@@ -49,14 +49,14 @@ async def published(platform: Platform) -> list[MailFetched]:
     return sorted(mails, key=lambda one: one.uid)
 
 
-async def cursor_uid(platform: Platform) -> int:
-    found = (await platform.stores.cursors.get_many([cursor_id("support")])).values()
+async def cursor_uid(platform: Platform, named: str = "") -> int:
+    found = (await platform.stores.cursors.get_many([cursor_id("support", named)])).values()
     return next((cursor.uid for cursor in found), 0)
 
 
-async def read_up_to(platform: Platform, uid: int) -> None:
+async def read_up_to(platform: Platform, uid: int, named: str = "") -> None:
     async def is_there() -> bool:
-        return await cursor_uid(platform) == uid
+        return await cursor_uid(platform, named) == uid
 
     await eventually(is_there)
 

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.cursor import cursor_id
 from services.ingest.mailboxes import reconcile, status
+from services.ingest.maildir_mailbox import UIDLIST
+from services.ingest.settings import Limits
 from services.sandbox.maildrop import deliver
+from shared import metrics
 from shared.domain.errors import NotFound
 from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
@@ -54,3 +58,66 @@ async def test_the_status_of_a_mailbox_says_what_is_there_and_what_became_of_it(
     assert good.outcomes == {"ingested": 3, "quarantined": 0, "ignored": 0}
     assert good.uidvalidity == good.cursor_uidvalidity
     assert (broken.on_server, "is no Maildir" in broken.error) == (None, True)
+
+
+async def test_what_was_seen_adds_up_whatever_became_of_it(platform: Platform, folder: Path) -> None:
+    for number in range(4):
+        deliver(folder, mail(f"{number}@x"))
+    deliver(folder, mail("bad@x", headers={f"X-{number}": "x" for number in range(20)}))
+    (folder / "cur" / "1.not-a-file").mkdir()
+    seen = metrics.MAIL_SEEN.labels("support")
+    before = seen._value.get()
+    async with collecting(platform, folder):
+        await read_up_to(platform, 6)
+    await take_all_in(platform, QUICK.model_copy(update={"limits": Limits(headers=10)}))
+    boxes = {"support": MailboxSettings(address=SUPPORT, maildir=folder)}
+    (found,) = await status(platform, QUICK, boxes)
+
+    assert seen._value.get() - before == found.seen == sum(found.outcomes.values()) == 6
+    assert found.outcomes == {"ingested": 4, "quarantined": 2, "ignored": 0}
+    assert (found.unaccounted, found.warning) == (0, "")
+
+
+async def test_what_does_not_add_up_is_a_warning_once_it_had_its_time(
+    platform: Platform, folder: Path
+) -> None:
+    deliver(folder, mail("one@x"))
+    deliver(folder, mail("two@x"))
+    boxes = {"support": MailboxSettings(address=SUPPORT, maildir=folder)}
+    async with collecting(platform, folder):
+        await read_up_to(platform, 2)
+    (fresh,) = await status(platform, QUICK.model_copy(update={"reconcile_grace": 3600.0}), boxes)
+    (settled,) = await status(platform, QUICK.model_copy(update={"reconcile_grace": 1e-6}), boxes)
+    await take_all_in(platform)
+    (after,) = await status(platform, QUICK.model_copy(update={"reconcile_grace": 1e-6}), boxes)
+
+    assert (fresh.unaccounted, fresh.warning) == (2, "")
+    assert "2 mails that were read are not in the ledger" in settled.warning
+    assert (after.unaccounted, after.warning) == (0, "")
+
+
+async def test_the_sum_holds_over_a_new_uidvalidity_and_a_cursor_that_never_counted_tells_none(
+    platform: Platform, folder: Path
+) -> None:
+    boxes = {"support": MailboxSettings(address=SUPPORT, maildir=folder)}
+    deliver(folder, mail("one@x"))
+    async with collecting(platform, folder):
+        await read_up_to(platform, 1)
+    (folder / UIDLIST).unlink()
+    deliver(folder, mail("two@x"))
+    (folder / UIDLIST).write_text("ombud-uidlist-1 77\n")
+    async with collecting(platform, folder):
+        await read_up_to(platform, 2)
+    await take_all_in(platform)
+    (counted,) = await status(platform, QUICK, boxes)
+    cursor = await platform.stores.cursors.get(cursor_id("support"))
+    await platform.stores.cursors.save(
+        cursor.model_copy(update={"seen": None, "version": cursor.version + 1}), if_version=cursor.version
+    )
+    async with collecting(platform, folder):
+        deliver(folder, mail("three@x"))
+        await read_up_to(platform, 3)
+    (uncounted,) = await status(platform, QUICK.model_copy(update={"reconcile_grace": 1e-6}), boxes)
+
+    assert (counted.seen, sum(counted.outcomes.values()), counted.warning) == (3, 3, "")
+    assert (uncounted.seen, uncounted.warning) == (None, "")

@@ -1,17 +1,20 @@
-"""Mails set aside: shown whole, released, and set aside again when they still cannot be read."""
+"""Mails set aside: shown whole, edited, let through, and set aside again when they still cannot be read."""
 
 from pathlib import Path
 
 import pytest
 
-from services.ingest.quarantine import quarantined, retry, show
+from services.ingest.quarantine import edit, quarantined, release, retry, show
 from services.ingest.settings import Limits
 from services.sandbox.maildrop import deliver
-from shared.domain.errors import Invalid
+from shared.domain.errors import Invalid, MoveNotAllowed
+from shared.domain.ids import digest
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.runtime.service import Platform
 from tests.unit.ingest.collecting import QUICK, collecting, read_up_to, take_all_in
 from tests.unit.ingest.mails import mail
+
+STRICT = QUICK.model_copy(update={"limits": Limits(headers=10)})
 
 
 async def quarantine_one(platform: Platform, folder: Path) -> LedgerEntry:
@@ -19,7 +22,7 @@ async def quarantine_one(platform: Platform, folder: Path) -> LedgerEntry:
     deliver(folder, mail(headers={f"X-{number}": "x" for number in range(20)}))
     async with collecting(platform, folder):
         await read_up_to(platform, 1)
-    await take_all_in(platform, QUICK.model_copy(update={"limits": Limits(headers=10)}))
+    await take_all_in(platform, STRICT)
     (entry,) = (await quarantined(platform)).items
     return entry
 
@@ -73,3 +76,71 @@ async def test_a_mail_that_was_never_fetched_is_not_tried_again_but_reconciled(
 
     with pytest.raises(Invalid, match="mailbox reconcile support --first 1 --last 1"):
         await retry(platform, entry.id)
+
+
+async def test_an_edited_mail_is_read_as_edited_and_its_original_stays_the_raw_mail(
+    platform: Platform, folder: Path
+) -> None:
+    entry = await quarantine_one(platform, folder)
+    _, original = await show(platform, entry.id)
+    await edit(platform, entry.id, mail(subject="A first try"))
+    await edit(platform, entry.id, mail(subject="Mended by hand"))
+    _, shown = await show(platform, entry.id, edited=True)
+    _, kept = await show(platform, entry.id)
+    await retry(platform, entry.id)
+    await take_all_in(platform, STRICT)
+    after = await platform.stores.ledger.get(entry.id)
+    message = await platform.stores.messages.get(str(after.document_id))
+
+    assert (kept, shown) == (original, mail(subject="Mended by hand"))
+    assert (after.outcome, after.digest, after.edited) == (Outcome.INGESTED, entry.digest, digest(shown))
+    assert "edited by hand" in after.reason
+    assert message.subject == "Mended by hand"
+    assert await platform.blobs.read(after.digest) == original
+
+
+async def test_an_edit_that_gives_back_the_original_is_none(platform: Platform, folder: Path) -> None:
+    entry = await quarantine_one(platform, folder)
+    _, original = await show(platform, entry.id)
+    await edit(platform, entry.id, mail(subject="Wrong"))
+    undone = await edit(platform, entry.id, original)
+
+    assert undone.edited == ""
+
+
+async def test_an_edited_mail_that_still_cannot_be_read_keeps_both(platform: Platform, folder: Path) -> None:
+    entry = await quarantine_one(platform, folder)
+    still_bad = mail(headers={f"Y-{number}": "y" for number in range(30)})
+    await edit(platform, entry.id, still_bad)
+    await retry(platform, entry.id)
+    await take_all_in(platform, STRICT)
+    (again,) = (await quarantined(platform)).items
+
+    assert (again.digest, again.edited) == (entry.digest, digest(still_bad))
+
+
+async def test_a_mail_is_let_through_unread_with_its_headers_and_its_raw_mail(
+    platform: Platform, folder: Path
+) -> None:
+    entry = await quarantine_one(platform, folder)
+    await release(platform, entry.id)
+    await take_all_in(platform, STRICT)
+    after = await platform.stores.ledger.get(entry.id)
+    message = await platform.stores.messages.get(str(after.document_id))
+
+    assert (after.outcome, after.digest) == (Outcome.INGESTED, entry.digest)
+    assert message.subject == "The printer is on fire"
+    assert "could not be read: it has 2" in message.text
+    assert (await platform.blobs.read(message.raw)).endswith(b"Please help.\r\n")
+
+
+async def test_what_is_not_in_quarantine_is_not_edited_tried_again_or_let_through(
+    platform: Platform, folder: Path
+) -> None:
+    entry = await quarantine_one(platform, folder)
+    await release(platform, entry.id)
+    await take_all_in(platform, STRICT)
+
+    for deed in (edit(platform, entry.id, b"x"), retry(platform, entry.id), release(platform, entry.id)):
+        with pytest.raises(MoveNotAllowed, match="is ingested, not quarantined"):
+            await deed

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.ingest.authentication import Authentication, Policy, authenticate
+from services.ingest.bounces import bounce_of
 from services.ingest.finder import Asked, Finder
 from services.ingest.parse_workers import ParseWorkers
 from services.ingest.parsing import ParsedMail, is_heavy, parse
-from services.ingest.recognise import Kind, Recognised, recognise
+from services.ingest.recognise import NOTICES, Kind, Recognised, recognise
 from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
 from services.ingest.thread import Decision, Sender, Standing, standing_of
@@ -237,7 +238,16 @@ def _asked(taken: _Taken) -> Asked:
         candidate=sortable("tkt", taken.cause.at, taken.mail.fingerprint),
         sender=Sender(taken.sender.address, taken.recognised.automatic, taken.believed),
         at=taken.cause.at,
+        bounced=_bounced(taken),
     )
+
+
+def _bounced(taken: _Taken) -> list[str]:
+    """The Message-ID of the letter that a notice says was not delivered."""
+    if taken.recognised.kind not in NOTICES:
+        return []
+    original = bounce_of(taken.mail).original_message_id
+    return [original] if original else []
 
 
 def _message(taken: _Taken, decision: Decision, parts: Split) -> Message:

@@ -1,15 +1,18 @@
 """The product in this process, on real servers, each behind a proxy that fails as a test tells it to.
 
 All five services as a process builds them, with the adapters for Kafka and MongoDB, reading from Dovecot and
-writing to a sink. Only their patience is shorter than in production, for an outage here lasts a second. What
-judges a run looks at the servers directly, never through a proxy.
+writing to a sink. In the short form they are less patient than in production, for an outage lasts a second
+then. What judges a run looks at the servers directly, never through a proxy.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+from pymongo import MongoClient
 
 from deploy.local.kafka import Kafka
 from services.cli.serve import VERBS, builder
@@ -34,7 +37,7 @@ from shared.runtime.wiring import Wired
 from shared.stores.stores import Stores
 from tests.chaos import oracle
 from tests.chaos.evidence import Evidence
-from tests.chaos.harness import DRAINED_WITHIN, READY_WITHIN
+from tests.chaos.harness import DRAINED_WITHIN, LONG, size
 from tests.chaos.invariants import CHECKS
 from tests.chaos.load import TO, Load
 from tests.chaos.offsets import DEAD, KafkaOffsets
@@ -48,6 +51,10 @@ NAMED = {"imap": "mailbox support", "smtp": "smtp", "mongo": "mongo", "kafka": "
 """What readiness calls a link."""
 JUDGED = ("I1", "I2", "I3", "I4", "I5")
 
+RECOVERED_WITHIN = size(60, 180)
+"""Seconds from a fault's end. In production a mailbox is tried again after a minute at most, then it has to
+be read, and a dead connection is known as one after another minute."""
+
 INGEST = IngestSettings(
     batch=10,
     connect_seconds=1,
@@ -58,6 +65,7 @@ INGEST = IngestSettings(
     retry_longest=0.3,
     fetch_tries=100,
 )
+RETRY = RetrySettings(first_pause=0.2, longest_pause=0.5)
 NOTIFY = NotifySettings(
     connections=4,
     connect_seconds=1,
@@ -66,32 +74,52 @@ NOTIFY = NotifySettings(
     idle_seconds=0.5,
     poll_seconds=0.2,
     lease_seconds=3,
-    retry=RetrySettings(first_pause=0.2, longest_pause=0.5),
+    retry=RETRY,
 )
 CONSUMER = ConsumerSettings(first_pause=0.05, longest_pause=0.5, commit_every=0.2, drain=1.0)
-ANSWER_SECONDS = 1.0
-"""Of Kafka and MongoDB."""
+MONGO_SECONDS: dict[str, Any] = {"selection_seconds": 1.0, "answer_seconds": 1.0}
+KAFKA_SECONDS: dict[str, Any] = {
+    "session_seconds": 4.0,
+    "heartbeat_seconds": 0.3,
+    "drain_seconds": 1.0,
+    "answer_seconds": 1.0,
+    "silent_seconds": 0.5,
+    "stop_seconds": 2.0,
+}
+LOOKS = "&heartbeatFrequencyMS=500"
+"""How often MongoDB's client looks after the server."""
+RELAY_SECONDS: dict[str, Any] = {"sweep_after": 1.0}
+
+if LONG:  # the patience of production
+    INGEST, NOTIFY, CONSUMER = IngestSettings(), NotifySettings(retry=RETRY), ConsumerSettings()
+    MONGO_SECONDS, KAFKA_SECONDS, RELAY_SECONDS, LOOKS = {}, {}, {}, ""
 
 
 class Linked:
-    """The product at work; `links` are its proxies by name, `load` brings mails, `sink` takes letters."""
+    """The product at work; `links` are its proxies by name, `load` brings mails, letters lie in `outbox`.
+
+    `store` and `ledger` are the database without a proxy, `stores` are the product's own.
+    """
 
     def __init__(
         self,
-        links: dict[str, FaultProxy],
+        *,
         seed: str,
+        links: dict[str, FaultProxy],
         load: Load,
-        sink: SmtpSink,
+        outbox: Path,
         store: oracle.MongoStore,
+        ledger: Any,
         stores: Stores,
         pings: dict[str, Ping],
     ) -> None:
-        self.links = links
         self.seed = seed
+        self.links = links
         self.load = load
         self.replies: list[str] = []
-        self._sink = sink
+        self._outbox = outbox
         self._store = store
+        self._ledger = ledger
         self._stores = stores
         self._pings = pings
         self._offsets = KafkaOffsets(f"127.0.0.1:{links['kafka'].port}")
@@ -106,15 +134,23 @@ class Linked:
         for ticket in sorted(dict.fromkeys(tickets), key=self.replies.count)[:count]:
             await self._answer(ticket)
 
-    async def is_ready(self, after: str) -> None:
-        """Wait until all of it is ready again, as it must be soon after a fault (I7)."""
+    async def recovers(self, after: str) -> None:
+        """Wait until all is ready and every mail taken in, as it must be soon after a fault (I7)."""
 
-        async def ready() -> bool:
-            unready = await self._unready()
-            assert not unready, f"not ready: {unready}"
+        async def recovered() -> bool:
+            entered = await self.taken_in()
+            assert entered >= self.load.copies, (
+                f"{entered} of {self.load.copies} deliveries are in the ledger"
+            )
+            for name, ping in self._pings.items():
+                assert await _answers(ping), f"not ready: {name}"
             return True
 
-        await eventually(ready, awaited=f"all ready again after {after}", within=READY_WITHIN)
+        await eventually(recovered, awaited=f"recovery from {after}", within=RECOVERED_WITHIN)
+
+    async def taken_in(self) -> int:
+        """How many deliveries the ledger knows."""
+        return await asyncio.to_thread(self._ledger.count_documents, {})
 
     async def names(self, link: str) -> bool:
         """Whether readiness says that this link is at fault."""
@@ -128,9 +164,6 @@ class Linked:
         wrong += [f"dead: {n} on {topic}" for topic, n in run.dead.items() if n]
         assert run.sent
         assert not wrong, "\n".join(wrong)
-
-    async def _unready(self) -> list[str]:
-        return [name for name, ping in self._pings.items() if not await _answers(ping)]
 
     async def _answer(self, ticket: str) -> None:
         number = len(self.replies)
@@ -148,8 +181,6 @@ class Linked:
         await self._stores.tickets.change(ticket, lambda changed: changed.agent_replied(message.id, cause))
 
     async def _done(self) -> bool:
-        entered = await asyncio.to_thread(self._store.count, "ledger")
-        assert entered >= self.load.copies, f"{entered} of {self.load.copies} deliveries are in the ledger"
         for kind in ("tickets", "letters"):
             assert not await asyncio.to_thread(self._store.unpublished, kind), f"unpublished {kind}"
         waiting = [one for one in (await self._stored()).letters if _waits(one.state, one.automatic)]
@@ -160,7 +191,7 @@ class Linked:
 
     async def _evidence(self) -> Evidence:
         run = await self._stored()
-        run.handed = await asyncio.to_thread(oracle.handed, self._sink.outbox)
+        run.handed = await asyncio.to_thread(oracle.handed, self._outbox)
         run.dead = {name: n for name, n in (await self._offsets.lag()).items() if name.endswith(DEAD)}
         return run
 
@@ -202,30 +233,30 @@ async def linked(folder: Path, box: ImapBox, mongo_url: str, seed: str) -> Async
         stack.push_async_callback(asyncio.to_thread, broker.stop)
         await asyncio.to_thread(broker.start)
         database = unique("links")
+        client = stack.enter_context(MongoClient[dict[str, Any]](mongo_url))
+        stack.callback(client.drop_database, database)
         wired = await _wired(stack, broker, _through(mongo_url, links["mongo"].port), database)
         settings = _settings(folder, box, links)
         services = [await builder(name)(wired.platform, settings, stack) for name in VERBS]
-        store = oracle.MongoStore(mongo_url, database)
-        load = Load(seed, folder / "sent.jsonl", box.maildir)
         pings = {**wired.pings, **{name: ping for one in services for name, ping in one.pings.items()}}
         async with _at_work(wired, services, pings):
-            yield Linked(links, seed, load, sink, store, wired.platform.stores, pings)
+            yield Linked(
+                seed=seed,
+                links=links,
+                load=Load(seed, folder / "sent.jsonl", box.maildir),
+                outbox=sink.outbox,
+                store=oracle.MongoStore(mongo_url, database),
+                ledger=client[database]["ledger"],
+                stores=wired.platform.stores,
+                pings=pings,
+            )
 
 
 async def _wired(stack: AsyncExitStack, broker: Kafka, url: str, database: str) -> Wired:
-    mongo = await stack.enter_async_context(Mongo.open(url, database, ANSWER_SECONDS, ANSWER_SECONDS))
-    options = KafkaOptions(
-        broker.bootstrap,
-        partitions=4,
-        session_seconds=4.0,
-        heartbeat_seconds=0.3,
-        drain_seconds=CONSUMER.drain,
-        answer_seconds=ANSWER_SECONDS,
-        silent_seconds=0.5,
-        stop_seconds=2.0,
-    )
+    mongo = await stack.enter_async_context(Mongo.open(url, database, **MONGO_SECONDS))
+    options = KafkaOptions(broker.bootstrap, partitions=4, **KAFKA_SECONDS)
     bus = await stack.enter_async_context(KafkaBus.open(options))
-    documents, relay = MongoDocuments(mongo), Relay(bus, sweep_after=1.0)
+    documents, relay = MongoDocuments(mongo), Relay(bus, **RELAY_SECONDS)
     platform = Platform(
         clock=SystemClock(),
         bus=bus,
@@ -284,8 +315,7 @@ def _place_of(url: str) -> tuple[str, int]:
 
 
 def _through(url: str, port: int) -> str:
-    """The same database by way of this loopback port; its client looks after the server twice a second."""
+    """The same database by way of this loopback port."""
     parts = urlsplit(url)
     login, at, _ = parts.netloc.rpartition("@")
-    hasty = f"{parts.query}&heartbeatFrequencyMS=500"
-    return parts._replace(netloc=f"{login}{at}127.0.0.1:{port}", query=hasty).geturl()
+    return parts._replace(netloc=f"{login}{at}127.0.0.1:{port}", query=f"{parts.query}{LOOKS}").geturl()

@@ -20,13 +20,13 @@ from services.ingest.imap_mailbox import ImapMailbox
 from services.ingest.settings import IngestSettings
 from services.sandbox.dovecot import Dovecot
 from shared.adapters.system_clock import SystemClock
+from tests import helpers
 from tests.chaos import oracle
 from tests.chaos.evidence import Entry, Evidence
 from tests.chaos.harness import seed_of
 from tests.chaos.invariants import CHECKS
 from tests.chaos.load import Load
 from tests.fakes.clock import FakeClock
-from tests.helpers import eventually
 from tests.platforms import Ground, embedded
 from tests.servers.imap import DROP, SILENCE, Cut, Gone, ScriptedImap, Split, Step
 from tests.servers.mailbox import ImapBox, settings_of
@@ -47,6 +47,8 @@ HASTY = IngestSettings(
 OPENING: tuple[Step, ...] = ("GREETING", "LOGIN", "EXAMINE")
 READING: tuple[Step, ...] = ("NOOP", "SEARCH", "SIZE", "FETCH")
 WAITING: tuple[Step, ...] = ("IDLE", "IDLING")
+eventually = partial(helpers.eventually, within=60.0)
+"""With patience for a machine on which much else runs."""
 SPAN = 1.5
 """Seconds over which the processor's time is measured."""
 BUSIEST = 0.05
@@ -76,7 +78,7 @@ class Way:
 
     async def entered(self, count: int) -> None:
         """Wait until the ledger has so many entries."""
-        await eventually(lambda: self._store.count("ledger") >= count, awaited=f"{count} entries", within=30)
+        await eventually(lambda: self._store.count("ledger") >= count, awaited=f"{count} entries")
 
     async def taken_in(self, besides: int = 0) -> None:
         """Wait until the ledger knows every mail, and `besides` more; then judge."""
@@ -119,7 +121,7 @@ async def test_whatever_is_said_or_not_at_any_step_every_mail_is_taken_in_once(
         server.script(step, SILENCE, DROP, "* BYE going down", "NO not now", "BAD what", cut)
     way.put(server, 20)
     async with ingesting(ground.platform, server, own=HASTY) as service:
-        await eventually(lambda: server.unsaid == 0, awaited="the whole script said", within=60)
+        await eventually(lambda: server.unsaid == 0, awaited="the whole script said")
         way.put(server, 5)
         await way.taken_in()
         await eventually(lambda: is_ready(service))
@@ -135,7 +137,7 @@ async def test_answers_in_two_segments_are_understood_without_a_new_connection(
         update={"connect_seconds": 30.0, "answer_seconds": 30.0, "lease_seconds": 60.0}
     )
     async with ingesting(ground.platform, server, own=patient):
-        await eventually(lambda: server.unsaid == 0, awaited="the whole script said", within=30)
+        await eventually(lambda: server.unsaid == 0, awaited="the whole script said")
         way.put(server, 5)
         await way.taken_in()
     assert server.connections == 1
@@ -276,7 +278,7 @@ async def test_dovecot_killed_again_and_again_in_the_middle_of_traffic_costs_no_
             await way.entered(done + way.chance.randrange(1, 15))
             await asyncio.to_thread(own_server.server.kill)
             await asyncio.to_thread(way.load.deliver, way.load.mails(5))
-            await eventually(lambda: is_named(service, "mailbox support"), within=20)
+            await eventually(lambda: is_named(service, "mailbox support"))
             await asyncio.to_thread(own_server.server.start)
         await way.taken_in()
         await eventually(lambda: is_ready(service))

@@ -5,7 +5,9 @@ each test judges everything that was sent so far.
 """
 
 import asyncio
+import gc
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 
@@ -14,7 +16,7 @@ import pytest_asyncio
 
 from services.sandbox.dovecot import Dovecot
 from shared.domain.errors import Refused
-from tests.chaos.harness import seed_of, size
+from tests.chaos.harness import LONG, seed_of, size
 from tests.chaos.linked import LINKS, Linked, linked
 from tests.conftest import missing
 from tests.helpers import eventually
@@ -27,14 +29,19 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.mongo,
     pytest.mark.dovecot,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
 ]
+MAILS = size(6, 40)
+"""At least so many come while a link fails."""
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 ENOUGH = size(3_000, 30_000)
 """Bytes that a link carries before a fault counts as met: several mails, or the traffic about them."""
-ROUNDS = size(1, 5)
-CUT_WITHIN = {"imap": 250}
-"""Bytes: by then a connection is cut, or after 1500; a reader of mail says little."""
+BETWEEN = 1.0 if LONG else 0.2
+"""Seconds between two deliveries while a link fails."""
+NOTICED_WITHIN = size(40, 240)
+"""Seconds: the sum of a client's patience with a connection that says nothing."""
+CUT_WITHIN = {("imap", "up"): 250, ("smtp", "down"): 500}
+"""Bytes: by then a connection is cut, or after 1500; whoever only asks or agrees says little."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,6 +54,9 @@ async def product(
             yield made
     except Refused as reason:
         missing("kafka", str(reason))
+    # A commit that aiokafka goes on with after we gave it up fails unseen, and that is told when it is
+    # collected: here, and not in the middle of something else.
+    gc.collect()
 
 
 class Trial:
@@ -59,12 +69,13 @@ class Trial:
         self.chance = random.Random(f"{product.seed} {link}")
 
     async def under_traffic(self, fault: "Fault") -> None:
-        """Let the fault begin among mails and replies, go on with both until it was met, and end it."""
-        failing = asyncio.create_task(fault(self))
+        """Let the fault begin and mails come in until it was met and not a few have come; then end it."""
+        failing, mails = asyncio.create_task(fault(self)), 0
         try:
-            while not failing.done():
+            while mails < MAILS or not failing.done():
                 await self.product.deliver(2)
-                await asyncio.wait({failing}, timeout=0.2)
+                mails += 2
+                await asyncio.wait({failing}, timeout=BETWEEN)
             await failing
         finally:
             self.proxy.heal()
@@ -74,6 +85,16 @@ class Trial:
         enough = sum(self.proxy.carried.values()) + ENOUGH
         self.proxy.suffer(faults)
         await self.sees(lambda: sum(self.proxy.carried.values()) >= enough, "traffic")
+
+    async def takes_mail_in(self, faults: Faults) -> None:
+        """Suffer this until as many mails have come all the way as are sure to come."""
+        enough = await self.product.taken_in() + MAILS
+        self.proxy.suffer(faults)
+
+        async def came() -> bool:
+            return await self.product.taken_in() >= enough
+
+        await self.sees(came, "mails taken in")
 
     async def is_named(self) -> None:
         """Wait until readiness names the link."""
@@ -85,25 +106,20 @@ class Trial:
 
     async def sees(self, what: Callable[[], object], awaited: str) -> None:
         """Wait until this is so."""
-        await eventually(what, awaited=f"{awaited} on the link to {self.link}", within=40)
+        await eventually(what, awaited=f"{awaited} on the link to {self.link}", within=NOTICED_WITHIN)
 
 
 Fault = Callable[[Trial], Coroutine[None, None, None]]
 
 
-async def late(trial: Trial) -> None:
-    """100 to 200 ms each way, no two packets alike."""
-    await trial.carries(Faults(latency=0.1, jitter=0.1))
+async def slow(trial: Trial) -> None:
+    """100 to 200 ms each way, no two packets alike, and 50 kB a second."""
+    await trial.takes_mail_in(Faults(latency=0.1, jitter=0.1, bandwidth=50_000))
 
 
 async def bytewise(trial: Trial) -> None:
     """Each byte a segment of its own."""
     await trial.carries(Faults(segment=1))
-
-
-async def narrow(trial: Trial) -> None:
-    """A line as slow as a modem's."""
-    await trial.carries(Faults(bandwidth=20_000))
 
 
 async def reset(trial: Trial) -> None:
@@ -116,8 +132,8 @@ async def reset(trial: Trial) -> None:
 
 async def cut(trial: Trial) -> None:
     """Every connection ends after so many bytes, one way and then the other."""
-    within = CUT_WITHIN.get(trial.link, 1500)
-    for direction in DIRECTIONS * 2:
+    for direction in DIRECTIONS * size(1, 3):
+        within = CUT_WITHIN.get((trial.link, direction), 1500)
         wanted = trial.proxy.lost + 2
         trial.proxy.suffer(Faults(cut=Cut(direction, trial.chance.randrange(50, within))))
         await trial.sees(partial(trial.has_lost, wanted), "cuts")
@@ -136,7 +152,7 @@ async def half_open(trial: Trial) -> None:
     await trial.is_named()
 
 
-FAULTS: tuple[Fault, ...] = (late, bytewise, narrow, reset, cut, refused, half_open)
+FAULTS: tuple[Fault, ...] = (slow, bytewise, reset, cut, refused, half_open)
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -144,9 +160,14 @@ async def test_a_link_that_fails_in_every_way_delays_mails_and_neither_loses_nor
     product: Linked, link: str
 ) -> None:
     trial = Trial(product, link)
-    for _ in range(ROUNDS):
-        for fault in trial.chance.sample(FAULTS, len(FAULTS)):
-            await product.answer(2)
-            await trial.under_traffic(fault)
-            await product.is_ready(after=f"{fault.__name__} on {link}")
+    await product.recovers(after="the start")
+    for fault in trial.chance.sample(FAULTS, len(FAULTS)):
+        await product.answer(2)
+        started = time.monotonic()
+        await trial.under_traffic(fault)
+        healed = time.monotonic()
+        await product.recovers(after=f"{fault.__name__} on {link}")
+        took = f"{healed - started:.1f} s, recovered {time.monotonic() - healed:.1f} s later"
+        print(f"{fault.__name__} on {link}: {took}")
     await product.judge()
+    print(f"{product.load.copies} mails, {len(product.replies)} replies so far")

@@ -241,6 +241,12 @@ LETTERS = _counter(
     "Letters by outcome of a try: sent, postponed, failed, uncertain; braked: not tried.",
     "failed: people do not hear from us; `ombud letters list --state failed`.",
 )
+BOUNCES = _counter(
+    "ombud_bounces_total",
+    ["kind"],
+    "Notices that a mail was not delivered: hard or soft for a letter of ours, unknown for anything else.",
+    "hard: addresses that do not exist; unknown: somebody writes in our name, or forges notices.",
+)
 LETTER_AGE = _histogram(
     "ombud_letter_age_seconds",
     [],

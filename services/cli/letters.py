@@ -1,5 +1,6 @@
 """`ombud letters`: what went out, what waits, what failed."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -7,16 +8,19 @@ import typer
 from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.domain.letters import Letter
+from shared.domain.suppressions import Suppression
 from shared.ports.documents import Page
 from shared.runtime.wiring import Wired
 
-app = typer.Typer(help="Letters: list, show, retry.", no_args_is_help=True)
+app = typer.Typer(
+    help="Letters: list, show, retry; suppressed addresses: suppressed, lift.", no_args_is_help=True
+)
 
 
 @app.command("list")
 def list_(
     state: Annotated[
-        str | None, typer.Option(help="queued, sending (the relay may have it), sent or failed.")
+        str | None, typer.Option(help="queued, sending (the relay may have it), sent, failed or bounced.")
     ] = None,
     ticket: Annotated[str | None, typer.Option(help="Of this ticket alone.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -60,7 +64,7 @@ def show(letter_id: str, json: AlwaysJson = False) -> None:
 
 @app.command()
 def retry(letter_id: str, json: Json = False) -> None:
-    """Try a letter again that had failed for good."""
+    """Try a letter again that had failed for good or came back."""
     from services.notify.commands import retry_letter
 
     async def work(wired: Wired, _: OmbudSettings) -> Letter:
@@ -68,3 +72,40 @@ def retry(letter_id: str, json: Json = False) -> None:
 
     queued = with_platform(work).id
     say(json, {"event": "queued", "id": queued}, f"{queued} is queued again")
+
+
+@app.command()
+def suppressed(
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    json: Json = False,
+) -> None:
+    """Addresses that get no letters, or may soon get none, as mail to them came back."""
+    from services.notify.commands import list_suppressions
+
+    async def work(wired: Wired, _: OmbudSettings) -> tuple[list[Suppression], datetime]:
+        page = await list_suppressions(wired.platform.stores, limit)
+        return page.items, wired.platform.clock.now()
+
+    found, now = with_platform(work)
+    if json:
+        say_json(
+            *({**one.model_dump(mode="json", exclude={"outbox"}), "held": one.holds(now)} for one in found)
+        )
+        return
+    rows = [
+        [one.address, one.holds(now), one.reason, one.hard, one.soft, one.since, one.expires or ""]
+        for one in found
+    ]
+    table(rows, ["ADDRESS", "HELD", "REASON", "HARD", "SOFT", "SINCE", "UNTIL"], "no address is suppressed")
+
+
+@app.command()
+def lift(address: str, json: Json = False) -> None:
+    """Write to an address again whose mail came back."""
+    from services.notify.commands import lift_suppression
+
+    async def work(wired: Wired, _: OmbudSettings) -> Suppression:
+        return await lift_suppression(wired.platform.stores, address)
+
+    lifted = with_platform(work).address
+    say(json, {"event": "lifted", "address": lifted}, f"{lifted} is written to again")

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from services.ingest.authentication import Authentication, Policy, authenticate
 from services.ingest.bounces import bounce_of
+from services.ingest.came_back import CameBack
 from services.ingest.finder import Asked, Finder
 from services.ingest.parse_workers import ParseWorkers
 from services.ingest.parsing import ParsedMail, is_heavy, parse
@@ -86,6 +87,7 @@ class Intake:
         self._own_addresses = frozenset(own_addresses)
         self._policies = policies or {}
         self._finder = Finder(platform.stores, settings, Signer(platform.secret))
+        self._came_back = CameBack(platform.stores)
 
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
@@ -146,6 +148,7 @@ class Intake:
         policy = self._policies.get(fetched.mailbox, Policy())
         taken = _taken(fetched, mail, recognised, self._stale, policy)
         message = await self._message_on_ticket(taken)
+        await self._came_back.note(mail, recognised, message.id, taken.cause.at)
         if message.origin == fetched.entry:
             reason = "; ".join(message.reasons)
         else:

@@ -18,7 +18,9 @@ from services.notify.brake import Brake
 from services.notify.composer import Composer, Occasion, Thread, id_of
 from services.notify.delivery import Deliverer
 from services.notify.rendering import paragraphs
-from services.notify.rules import Wanted
+from services.notify.rules import Kind, Wanted
+from services.notify.suppressed import Suppressed
+from services.notify.undelivered import Undelivered
 from shared import metrics
 from shared.domain.events import AgentReplied, Event, SlaBreached, TicketOpened
 from shared.domain.ids import thread_id_for
@@ -58,6 +60,8 @@ class NotifyHandlers:
         self._deliverer = deliverer
         self._ours = frozenset(ours)
         self._lead_address = lead_address
+        self._suppressed = Suppressed(stores)
+        self._undelivered = Undelivered(stores)
 
     def routes(self) -> Routes:
         """Which handler takes which event."""
@@ -65,6 +69,7 @@ class NotifyHandlers:
             TicketOpened: self.acknowledge,
             AgentReplied: self.send_reply,
             SlaBreached: self.tell_of_breach,
+            **self._undelivered.routes(),
         }
 
     async def acknowledge(self, received: Received[TicketOpened]) -> None:
@@ -120,7 +125,7 @@ class NotifyHandlers:
     async def _write(self, wanted: Wanted, about: Occasion) -> None:
         event, now = about.event, self._clock.now()
         letter = self._composer.compose(wanted, about, now)
-        held = await self._brake.holds(letter.id, wanted, event.ticket_id, event.occurred_at)
+        held = await self._held(letter, wanted, event)
         known = ThreadId(id=thread_id_for(letter.message_id), ticket_id=event.ticket_id, carried=True)
         await self._stores.thread_ids.add(known)
         if held:
@@ -129,6 +134,15 @@ class NotifyHandlers:
             letter.wake_at = self._deliverer.first_wake(now)
         if await self._stores.letters.add(letter) is letter:
             self._hand_on(letter)
+
+    async def _held(self, letter: Letter, wanted: Wanted, event: Event) -> str:
+        """Why the letter must not go; empty when it may."""
+        if why := await self._suppressed.why(wanted, self._clock.now()):
+            return why
+        braked = await self._brake.holds(letter.id, wanted, event.ticket_id, event.occurred_at)
+        if braked and wanted.kind is not Kind.SLA_BREACHED:  # the lead is no loop
+            await self._suppressed.mark_loop(event, self._clock.now(), braked)
+        return braked
 
     def _hand_on(self, letter: Letter) -> None:
         if letter.wake_at is not None:

@@ -184,6 +184,13 @@ class PriorityChanged(TicketEvent):
     priority: str
 
 
+class LoopSuspected(TicketEvent):
+    """Machines write to each other on this ticket; automatic letters on it have stopped."""
+
+    type: ClassVar[str] = "ombud.ticket.loop_suspected.v1"
+    reason: str
+
+
 class SlaBreached(TicketEvent):
     """A deadline passed without what it asked for."""
 
@@ -218,6 +225,15 @@ class LetterFailed(LetterEvent):
     reason: str
 
 
+class LetterBounced(LetterEvent):
+    """A mail system behind our relay could not deliver the letter, and sent it back."""
+
+    type: ClassVar[str] = "ombud.letter.bounced.v1"
+    reason: str = Field(description="one word, as userunknown, mailboxfull, blocked")
+    hard: bool | None = Field(description="whether writing to the address again is in vain")
+    status: str = Field(default="", description="the enhanced status (RFC 3463)")
+
+
 PARSED_KEPT = 2_000
 """Events kept in memory: nobody can change one, so the readers in a process share what the first parsed."""
 
@@ -236,8 +252,10 @@ EVENTS: dict[str, type[Event]] = {
         StatusChanged,
         PriorityChanged,
         SlaBreached,
+        LoopSuspected,
         LetterSent,
         LetterFailed,
+        LetterBounced,
     )
 }
 """Every event on the tickets' topic by its type; `docs/asyncapi.yaml` is made from it."""

@@ -1,8 +1,9 @@
 """A letter: one mail of ours to one addressee, a document before it is a mail.
 
-`queued → sending → sent | failed`. `sending` is saved just before the last byte that a relay could act on;
-a letter found in `sending` after its sender died may or may not have gone out. An agent's reply is then
-sent again with the same Message-ID (at least once); an automatic letter is not (at most once).
+`queued → sending → sent | failed`, and `sent → bounced` when it came back from behind the relay. `sending`
+is saved just before the last byte that a relay could act on; a letter found in `sending` after its sender
+died may or may not have gone out. An agent's reply is then sent again with the same Message-ID (at least
+once); an automatic letter is not (at most once).
 """
 
 from enum import StrEnum
@@ -23,6 +24,7 @@ class LetterState(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
+    BOUNCED = "bounced"
 
 
 class Attempt(BaseModel):
@@ -81,6 +83,14 @@ class Letter(Sleeper):
         self.touch()
         self._tell(events.LetterFailed, attempt, reason=reason)
 
+    def bounced(self, at: Instant, reason: str, hard: bool | None, status: str) -> None:
+        """A mail system behind the relay sent it back, for good. Once: a second notice changes nothing."""
+        if self.state is LetterState.BOUNCED:
+            return
+        self.state, self.reason, self.wake_at = LetterState.BOUNCED, f"bounced: {reason} ({status})", None
+        self.touch()
+        self._tell(events.LetterBounced, Attempt(at=at), reason=reason, hard=hard, status=status)
+
     def postponed(self, attempt: Attempt, until: Instant) -> None:
         """It was not taken; it will be tried again at `until`."""
         self.attempts.append(attempt)
@@ -88,13 +98,16 @@ class Letter(Sleeper):
         self.touch()
 
     def retried(self, at: Instant) -> None:
-        """A person wants one more try of a letter that failed. Raises `MoveNotAllowed` in any other state."""
-        if self.state is not LetterState.FAILED:
+        """A person wants one more try of a letter that failed or came back. Raises `MoveNotAllowed` in any
+        other state."""
+        if self.state not in (LetterState.FAILED, LetterState.BOUNCED):
             raise MoveNotAllowed(f"letter {self.id} is {self.state.value}, not failed", allowed=[])
         self.state, self.reason, self.wake_at = LetterState.QUEUED, "", at
         self.touch()
 
-    def _tell(self, event_kind: type[events.LetterEvent], attempt: Attempt, **fields: str) -> None:
+    def _tell(
+        self, event_kind: type[events.LetterEvent], attempt: Attempt, **fields: str | bool | None
+    ) -> None:
         event = event_kind(
             ticket_id=self.ticket_id,
             version=self.version,

@@ -11,9 +11,12 @@ from pydantic import BaseModel, Field
 
 from shared.domain import events
 from shared.domain.cause import Cause
+from shared.domain.contacts import Contact, Participant
 from shared.domain.documents import Document, Envelope, Instant
 from shared.domain.priority import Level, Priority, Sentiment, Source, matrix
 from shared.domain.status import REOPENED_BY_REPLY, Status, check_move
+
+__all__ = ["Classification", "Contact", "Participant", "Span", "Ticket"]
 
 REMEMBERED_CAUSES = 200
 """How many deeds a ticket remembers; a repeat comes at most as late as what is in flight, far fewer."""
@@ -22,17 +25,8 @@ REOPEN_WITHIN = timedelta(days=14)
 """A reply to a closed ticket reopens it for so long; after that it opens a follow-up."""
 
 
-class Contact(BaseModel):
-    """A person as mail knows them. `address` is in lower case."""
-
-    address: str
-    name: str = ""
-
-
-class Participant(Contact):
-    """Somebody who takes part; `confirmed` ones have a customer's rights, the others are only shown."""
-
-    confirmed: bool = False
+LOOP_FROM = 3
+"""So many mails of machines, with none of a person between them, look like a loop."""
 
 
 class Span(BaseModel):
@@ -98,6 +92,8 @@ class Ticket(Document):
     claims_to_belong_to: str | None = None
     merged_into: str | None = Field(default=None, description="the ticket that stands for this one now")
     also_in: list[str] = Field(default_factory=list, description="other mailboxes that a mail of it came to")
+    loop: str = Field(default="", description="why machines are thought to write to each other here")
+    machine_mails: int = Field(default=0, description="mails of machines since a person wrote")
     causes: list[str] = Field(default=[], description="the keys of the last deeds")
 
     @classmethod
@@ -159,6 +155,7 @@ class Ticket(Document):
         """A customer's message arrived: a ticket that waited or was done becomes open."""
         if self.has_done(cause):
             return
+        self.machine_mails = 0
         before = self.status
         if before in REOPENED_BY_REPLY:
             self._enter(Status.OPEN, cause.at)
@@ -167,9 +164,34 @@ class Ticket(Document):
         )
 
     def note_automatic(self, message_id: str, sender: str, kind: str, cause: Cause) -> None:
-        """A machine's message arrived: noted, nothing moves."""
+        """A machine's message arrived: noted, nothing moves. The third in a row looks like a loop."""
+        if self.has_done(cause):
+            return
+        self.machine_mails += 1
+        self._record(events.AutomaticMailNoted, cause, message_id=message_id, sender=sender, kind=kind)
+        if self.machine_mails >= LOOP_FROM:
+            self._mark_loop(f"{self.machine_mails} mails in a row were written by machines", cause)
+
+    def suspect_loop(self, reason: str, cause: Cause) -> None:
+        """Something tells that machines write to each other here: marked, once."""
         if not self.has_done(cause):
-            self._record(events.AutomaticMailNoted, cause, message_id=message_id, sender=sender, kind=kind)
+            self._mark_loop(reason, cause)
+
+    def letter_came_back(self, note_id: str, cause: Cause) -> None:
+        """A letter that a person waits for did not arrive: a note says so, and the ticket is open again."""
+        if self.has_done(cause):
+            return
+        self._record(events.NoteAdded, cause, message_id=note_id)
+        if self.status in REOPENED_BY_REPLY:
+            before = self.status
+            self._enter(Status.OPEN, cause.at)
+            self._record(
+                events.StatusChanged,
+                cause,
+                status_before=before.value,
+                status=Status.OPEN.value,
+                reason="a letter did not arrive",
+            )
 
     def participant_wrote(self, message_id: str, sender: Contact, cause: Cause) -> None:
         """Somebody without a customer's rights wrote: they take part, pending, and nothing moves.
@@ -271,6 +293,11 @@ class Ticket(Document):
             return
         self.breached.append(target)
         self._record(events.SlaBreached, cause, target=target, due_at=due_at, policy=policy)
+
+    def _mark_loop(self, reason: str, cause: Cause) -> None:
+        if not self.loop:
+            self.loop = reason
+            self._record(events.LoopSuspected, cause, reason=reason)
 
     def facts(self) -> events.Facts:
         """What projections count this ticket by."""

@@ -8,6 +8,7 @@ from shared.domain.events import Facts
 from shared.domain.ledger import LedgerEntry
 from shared.domain.letters import Letter
 from shared.domain.messages import Message
+from shared.domain.suppressions import Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.triage import Triage
 from shared.ports.documents import Index, Spec
@@ -119,6 +120,7 @@ LEASES = Spec("leases", Lease, claimable=True)
 CURSORS = Spec("cursors", Cursor)
 API_KEYS = Spec("api_keys", ApiKey, indexes=(Index(("created_at",)),))
 DEAD_REPLAYS = Spec("dead_replays", DeadReplay)
+SUPPRESSIONS = Spec("suppressions", Suppression, indexes=(Index(("since",)),))
 OVERVIEW_ROWS = Spec("overview_rows", OverviewRow, indexes=(Index(("shard",)),))
 
 COLLECTIONS: tuple[Spec[Any], ...] = (
@@ -134,4 +136,5 @@ COLLECTIONS: tuple[Spec[Any], ...] = (
     API_KEYS,
     DEAD_REPLAYS,
     OVERVIEW_ROWS,
+    SUPPRESSIONS,
 )

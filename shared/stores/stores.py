@@ -7,6 +7,7 @@ from shared.domain.deadlines import Deadline
 from shared.domain.ledger import LedgerEntry
 from shared.domain.letters import Letter
 from shared.domain.messages import Message
+from shared.domain.suppressions import Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.triage import Triage
 from shared.ports.documents import Documents
@@ -36,6 +37,7 @@ class Stores:
     api_keys: Store[ApiKey]
     dead_replays: Store[DeadReplay]
     overview_rows: Store[OverviewRow]
+    suppressions: Store[Suppression]
 
     @classmethod
     def over(cls, documents: Documents, publisher: Publisher) -> "Stores":
@@ -54,6 +56,7 @@ class Stores:
             api_keys=Store(documents, known.API_KEYS),
             dead_replays=Store(documents, known.DEAD_REPLAYS),
             overview_rows=Store(documents, known.OVERVIEW_ROWS),
+            suppressions=Store(documents, known.SUPPRESSIONS),
         )
 
     def publishing(self) -> list[PublishingStore[Any]]:

@@ -112,7 +112,7 @@ class Deeds(RuleBasedStateMachine):
 
     @rule(deed=st.sampled_from(["note", "automatic", "stranger"]))
     def something_is_written_that_moves_nothing(self, deed: str) -> None:
-        why, before = self.next_cause(), self.ticket.facts()
+        why, before, loop = self.next_cause(), self.ticket.facts(), self.ticket.loop
         for _ in range(2):
             if deed == "note":
                 self.ticket.add_note("msg", why)
@@ -120,8 +120,17 @@ class Deeds(RuleBasedStateMachine):
                 self.ticket.note_automatic("msg", "robot@example.org", "auto_reply", why)
             else:
                 self.ticket.participant_wrote("msg", Contact(address="bo@example.org"), why)
-        self.told += 1
+        self.told += 1 + (self.ticket.loop != loop)
         assert self.ticket.facts() == before
+
+    @rule()
+    def a_letter_comes_back(self) -> None:
+        why, before = self.next_cause(), self.ticket.status
+        for _ in range(2):
+            self.ticket.letter_came_back("msg", why)
+        reopened = before in REOPENED_BY_REPLY
+        self.told += 1 + reopened
+        assert self.ticket.status is (Status.OPEN if reopened else before)
 
     @invariant()
     def each_deed_counts_once_and_the_outbox_holds_every_event_in_order(self) -> None:

@@ -4,9 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.notify.commands import list_letters, retry_letter, show_letter
+from services.notify.commands import (
+    lift_suppression,
+    list_letters,
+    list_suppressions,
+    retry_letter,
+    show_letter,
+)
 from shared.domain.errors import Invalid, MoveNotAllowed, NotFound
 from shared.domain.letters import LetterState
+from shared.domain.suppressions import Suppression, suppression_id
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.unit.notify.samples import NOW, letter
@@ -21,7 +28,7 @@ async def test_letters_are_listed_newest_first_by_state_and_ticket(stores: Store
     assert [one.id for one in (await list_letters(stores, "queued")).items] == ["let_2", "let_1", "let_0"]
     assert [one.id for one in (await list_letters(stores, ticket_id="tkt_0")).items] == ["let_2", "let_0"]
     assert [one.id for one in (await list_letters(stores, "failed")).items] == ["let_failed"]
-    with pytest.raises(Invalid, match="there are queued, sending, sent, failed"):
+    with pytest.raises(Invalid, match="there are queued, sending, sent, failed, bounced"):
         await list_letters(stores, "lost")
 
 
@@ -45,3 +52,17 @@ async def test_only_a_failed_letter_is_tried_again_by_hand(stores: Stores) -> No
         await retry_letter(stores, clock, "let_sent")
     with pytest.raises(MoveNotAllowed, match="queued, not failed"):
         await retry_letter(stores, clock, "let_failed")
+
+
+async def test_a_suppressed_address_is_listed_and_can_be_lifted(stores: Stores) -> None:
+    held = Suppression(id=suppression_id("Ada@Customer.example"), address="ada@customer.example", since=NOW)
+    held.note_bounce("msg_1", True, "userunknown", NOW)
+    await stores.suppressions.add(held)
+
+    (listed,) = (await list_suppressions(stores)).items
+    assert (listed.address, listed.holds(NOW)) == ("ada@customer.example", True)
+
+    lifted = await lift_suppression(stores, "ADA@customer.example")
+    assert not lifted.holds(NOW)
+    with pytest.raises(NotFound):
+        await lift_suppression(stores, "nobody@customer.example")

@@ -218,6 +218,8 @@ async def test_an_event_of_another_kind_is_passed_over(stores: Stores) -> None:
         "TicketOpened",
         "AgentReplied",
         "SlaBreached",
+        "LetterFailed",
+        "LetterBounced",
     }
 
 

@@ -82,5 +82,5 @@ def inner_mail(lines: Sequence[str]) -> Forwarded:
         sender=fields.get("from", ""),
         date=fields.get("date", ""),
         subject=fields.get("subject", ""),
-        text="\n".join(bare[end:]).strip(),
+        text="\n".join(without_marks(bare[end:])).strip(),
     )

@@ -37,6 +37,7 @@ MOST_LOOKS = 2000
 
 _LONGEST_NAME = 40
 _DATE_NEAR_START = 32
+_WRAPPED_AT = 60
 _ENDS = (":", "\N{FULLWIDTH COLON}")
 _DECORATION = "-_=*#~>+ \t\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 _ORNAMENT = "-_*= \t\xa0\u200e\u200f\u202c\u2069\ufeff"
@@ -108,10 +109,12 @@ def openings(lines: Sequence[str], quoted: Sequence[bool]) -> list[Opening]:
 
 
 def rule_above(lines: Sequence[str], start: int) -> int:
-    """The start of the rules (`_____`, `-----`) and empty lines that lead to line `start`."""
-    top = start
-    while top > 0 and (not lines[top - 1].strip() or is_rule(lines[top - 1])):
-        top -= 1
+    """The topmost of the rules (`_____`, `-----`) that lead to line `start`; `start` when there is none."""
+    top, at = start, start
+    while at > 0 and (not lines[at - 1].strip() or is_rule(lines[at - 1])):
+        at -= 1
+        if lines[at].strip():
+            top = at
     return top
 
 
@@ -199,12 +202,15 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def _continues(lines: Sequence[str], at: int) -> bool:
-    """Whether this line, no field itself, goes on with the one above: another field, or nothing, follows."""
+    """Whether this line, no field itself, is the rest of the wrapped one above: another field follows, or the
+    line above is as long as lines get."""
     for below in range(at + 1, min(at + MOST_WRAPPED, len(lines))):
         line = lines[below].strip()
-        if not line or _field(line)[0]:
+        if not line:
+            break
+        if _field(line)[0]:
             return True
-    return at + 1 >= len(lines)
+    return len(lines[at - 1].strip()) >= _WRAPPED_AT
 
 
 def _is_of_a_mail(fields: dict[str, str]) -> bool:

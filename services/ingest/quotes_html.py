@@ -162,7 +162,7 @@ class _Reader:
         if tag in _VOID:
             return
         if role is Role.CONTAINER and (self.container is not None or self.marked[Role.QUOTE]):
-            role = None  # in a quote already
+            role = Role.QUOTE  # that of a mail which is quoted itself
         opened = _Open(tag, role)
         if role is Role.CONTAINER:
             self.container = opened

@@ -161,12 +161,13 @@ class _Splitter:
         opening = next((one for one in self._openings if one.start == start), None)
         if opening is None or opening.kind not in (Opener.ATTRIBUTION, Opener.INTRODUCTION):
             return
-        at = self._first_after(opening.end)
+        first = at = self._first_after(opening.end)
         while at < len(self._lines) and (self._quoted[at] or not self._lines[at].strip()):
             at += 1
         rest = range(at, len(self._lines))
+        is_quote = first < len(self._lines) and self._quoted[first]
         quotes_again = any(self._quoted[at] and self._roles[at] is Role.OWN for at in rest)
-        if self._own(at, len(self._lines)) and not quotes_again:
+        if is_quote and self._own(at, len(self._lines)) and not quotes_again:
             self._cut(start, at, Role.QUOTE, "quote above the answer")
 
     def _forwarded(self, tail: Opening | None) -> Forwarded | None:
@@ -190,7 +191,8 @@ class _Splitter:
         alone = not self._own(0, start) and not self._own(end, len(self._lines))
         if opening is None or not is_forward(opening, alone, self._subject):
             return None
-        self._cut(start, end, Role.QUOTE, "forward")
+        if self._own(start, end):
+            self._cut(start, end, Role.QUOTE, "forward")
         return inner_mail(inner)
 
     def _own(self, start: int, end: int) -> bool:

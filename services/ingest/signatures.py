@@ -35,11 +35,12 @@ _DEVICES_SURE = ("sent from my ", "sent from ")
 _GREETING_WORDS = 6
 _BEFORE_CONFIDENTIAL = 2
 _DRAWN = re.compile(
-    r"(?:-{2,}|_{2,}|={2,}|\*{3,}|[\N{EM DASH}\N{EN DASH}\N{BOX DRAWINGS LIGHT HORIZONTAL}]{1,})"
+    r"-{2,}|_{2,}|={2,4}|[\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}\N{BOX DRAWINGS LIGHT HORIZONTAL}]+"
 )
-_DASHED_NAME = re.compile(r"(?:--? ?|//?|\N{EM DASH} ?|\N{EN DASH} ?)([^\W\d_].*)")
+_DASHED_NAME = re.compile(r"(?:-|-- ?|//?|\N{EM DASH} ?|\N{EN DASH} ?)([^\W\d_].*)")
 _CONTACT = re.compile(r"[\w.+-]@[\w\[-]|https?://|\bwww\.|(?<!\d)\+?\d[\d ()/.-]{5,20}\d(?!\d)")
 _POSTSCRIPT = re.compile(r"p\.? ?s\b|n\.? ?b\.? ?:|edit:|update:")
+_ITEMS = ("-", "*", "\N{BULLET}")
 _SENTENCE_END = (".", "!", "。", "\N{FULLWIDTH EXCLAMATION MARK}")
 _QUESTION_END = ("?", "\N{FULLWIDTH QUESTION MARK}")
 
@@ -125,7 +126,7 @@ def _dashed_name(tail: list[str]) -> int | None:
     if found is None or not _is_name(found[1]) or (len(tail) > 1 and tail[-2]):
         return None
     above = next((line for line in reversed(tail[:-1]) if line), "")
-    return None if not above or above.startswith(("-", "*", "\N{BULLET}")) else len(tail) - 1
+    return None if not above or above.endswith(":") or above.startswith(_ITEMS) else len(tail) - 1
 
 
 def _closing(tail: list[str]) -> int | None:

@@ -1,4 +1,4 @@
-"""Tests that must not run beside one another are kept together by their group: nothing else keeps them apart."""
+"""Tests that must not run beside one another are kept in one process by their group."""
 
 import os
 

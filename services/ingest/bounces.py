@@ -21,7 +21,7 @@ from services.ingest.bounces_reason import (
     temporary_of,
 )
 from services.ingest.bounces_report import Told, address_in
-from services.ingest.headers import ids
+from services.ingest.headers import ids, text_of
 from services.ingest.parsing import ParsedMail
 
 LOOKED_AT = 8 * 1024
@@ -171,13 +171,13 @@ def _report(mail: ParsedMail) -> str:
 def _is_notice(mail: ParsedMail, notice: str) -> bool:
     if "x-failed-recipients" in mail.headers or SUBJECT_OF_SYSTEMS.fullmatch(mail.subject.strip()):
         return True
-    told = INTRODUCES.search(notice) is not None
-    named = SUBJECT.search(mail.subject[:400]) is not None
     if mail.sender is not None and _DAEMON.match(mail.sender.address):
         return True
+    named = SUBJECT.search(mail.subject[:400]) is not None
     if is_system(mail):
-        return named or told
-    return told and named and _is_program_s(mail, notice)
+        return named or INTRODUCES.search(notice) is not None
+    # The words are looked for last: that takes milliseconds, and no mail of a person gets so far.
+    return named and _is_program_s(mail, notice) and INTRODUCES.search(notice) is not None
 
 
 def _is_program_s(mail: ParsedMail, notice: str) -> bool:
@@ -209,7 +209,9 @@ def _told(mail: ParsedMail, notice: str, returned: str) -> list[Told]:
         if reported and any(one.recipient for one in reported):
             return [_completed(one, in_words) for one in reported]
     header = [
-        address_in(one) for value in mail.headers.get("x-failed-recipients", []) for one in value.split(",")
+        address_in(one)
+        for value in mail.headers.get("x-failed-recipients", [])
+        for one in text_of(value).split(",")
     ]
     if any(header):
         return [_completed(Told(one), in_words) for one in dict.fromkeys(header) if one]

@@ -25,7 +25,12 @@ _ENDS_OF_RAW = {
     name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style", "textarea", "title")
 }
 _NAMED = re.compile(r"(/?)([A-Za-z][A-Za-z0-9:-]*)")
-_HIDDEN = re.compile(r"\shidden(?![\w-])|display\s*:\s*none", re.IGNORECASE)
+_HIDDEN = re.compile(
+    r"\shidden(?![\w-])|display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
+    r"|max-height\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])",
+    re.IGNORECASE,
+)
+_HIDEABLE = _BLOCKS | {"span", "font"}
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _EDGES = re.compile(r"\v[ \v]*")
 _LINES = re.compile(r"\v?\n[ \v]*")
@@ -85,7 +90,7 @@ class _Walk:
             self._depth += tag == self._unseen
         elif tag in ("br", "hr"):
             self._out.append("\n")
-        elif tag in _UNSEEN or (tag in _BLOCKS and _is_hidden(tag, written)):
+        elif tag in _UNSEEN or (tag in _HIDEABLE and _is_hidden(tag, written)):
             self._unseen, self._depth = tag, 1
         else:
             self._pre += tag == "pre"

@@ -68,6 +68,9 @@ class TicketView(View):
     resolved_at: Instant | None
     closed_at: Instant | None
     breached: list[str] = Field(description="targets whose deadline passed unmet")
+    loop: str = Field(
+        default="", description="why machines are thought to write to each other here; empty: no"
+    )
     follow_up_of: str | None
     claims_to_belong_to: str | None
     merged_into: str | None = Field(default=None, description="the ticket that stands for this one now")
@@ -140,10 +143,17 @@ class LetterView(View):
 
 
 class LedgerView(View):
-    """What became of one mail that a mailbox server showed us."""
+    """What became of one mail that a mailbox server showed us.
+
+    `folder` is empty for the mailbox's main one. `partial`: the server has more of the mail than is kept.
+    `edited`: the digest of the bytes that a person put beside the original, empty for none.
+    """
 
     id: str
     mailbox: str
+    folder: str
+    partial: bool
+    edited: str
     uidvalidity: int
     uid: int
     digest: str

@@ -239,7 +239,7 @@ class ImapMailbox:
 
     def _windows(self, first: int, last: int | None = None) -> Iterator[str]:
         """UID ranges whose answers fit into a line each, from `first` to `last` or to the last mail."""
-        end = self._folder.uidnext if last is None else last + 1
+        end = self._folder.uidnext if last is None else min(last + 1, self._folder.uidnext)
         if self._folder.exists > self._uids_a_line:
             while first + self._uids_a_line < end:
                 yield f"{first}:{first + self._uids_a_line - 1}"
@@ -303,7 +303,7 @@ class ImapMailbox:
     def _token_refused(self, said: str) -> str:
         return (
             f"{self._where()} refused the token of {self._variable}__OAUTH ({said.strip()}): the account "
-            f"or the client has no right to use IMAP, or {self._variable}__USERNAME or __OAUTH__SCOPE is wrong"
+            f"or the client may not use IMAP, or {self._variable}__USERNAME or __OAUTH__SCOPE is wrong"
         )
 
     def _port(self) -> int:

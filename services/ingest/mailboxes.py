@@ -148,29 +148,26 @@ class _Hand:
         """See `reconcile`."""
         try:
             self._report = replace(self._report, uidvalidity=await asyncio.to_thread(self._mailbox.open))
-            after = first - 1
-            while listed := await asyncio.to_thread(self._mailbox.new_uids, after, LOOKED_AT):
-                after = listed[-1].uid
-                await self._page([mail for mail in listed if mail.uid <= last])
-                if after >= last:
-                    break
+            uids = await asyncio.to_thread(self._mailbox.uids, first, last)
+            for begin in range(0, len(uids), LOOKED_AT):
+                await self._page(uids[begin : begin + LOOKED_AT])
             return self._report
         finally:
             await asyncio.to_thread(self._mailbox.close)
 
-    async def _page(self, listed: list[Waiting]) -> None:
+    async def _page(self, uids: list[int]) -> None:
         report = self._report
-        uids = [mail.uid for mail in listed]
         known = await entries_of(self._platform, self._place, report.uidvalidity, uids)
-        missing = [mail for mail in listed if mail.uid not in known or not known[mail.uid].digest]
+        missing = [uid for uid in uids if uid not in known or not known[uid].digest]
+        there = await asyncio.to_thread(self._mailbox.sizes, missing) if missing else []
         published = 0
-        for batch in batches(missing, self._settings.batch, self._settings.batch_bytes):
+        for batch in batches(there, self._settings.batch, self._settings.batch_bytes):
             made = await self._fetched(batch)
             await publish(self._platform, made)
             published += len(made)
         self._report = replace(
             report,
-            on_server=report.on_server + len(listed),
+            on_server=report.on_server + len(uids),
             missing=report.missing + len(missing),
             published=report.published + published,
             not_given=report.not_given + len(missing) - published,

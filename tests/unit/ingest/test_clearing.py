@@ -10,8 +10,9 @@ from imapclient import IMAPClient
 from pydantic import ValidationError
 
 from services.ingest.collect import Collector
+from services.ingest.imap_clearing import Clearing
 from services.ingest.mailboxes import open_mailbox
-from services.ingest.ports import MailboxFailed
+from services.ingest.ports import MailboxFailed, NotCleared
 from services.ingest.settings import Limits
 from services.sandbox.dovecot import Dovecot
 from shared import metrics
@@ -231,3 +232,9 @@ def made_anew(client: IMAPClient, folder: str, raw: bytes) -> None:
 def test_what_cannot_be_done_with_handled_mail_is_refused_at_the_start(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="handled"):
         MailboxSettings.model_validate({"address": SUPPORT, "host": "imap.example.com", **wrong})
+
+
+def test_a_flag_that_the_server_would_forget_is_not_set() -> None:
+    """It would be found lacking, and set, again and again."""
+    with pytest.raises(NotCleared, match="keeps no flag Handled"):
+        Clearing("flag:Handled")._do(None, [1], (b"\\Seen", b"\\Flagged"))

@@ -207,4 +207,29 @@ def test_a_long_list_is_asked_for_in_windows_and_nothing_is_left_out(dovecot: Im
 
     assert uids(mailbox) == list(range(1, 26))
     assert uids(mailbox, after=3, limit=9) == list(range(4, 13))
+    assert mailbox.uids(1, 2**32 - 1) == list(range(1, 26))
+    assert mailbox.uids(5, 9) == [5, 6, 7, 8, 9]
+    assert mailbox.uids(26, 99) == []
     mailbox.close()
+
+
+def test_the_head_and_pieces_of_a_mail_are_given_as_they_stand_in_it(
+    dovecot: ImapBox, mailbox: ImapMailbox
+) -> None:
+    raw = mail(body="".join(f"line {number}\r\n" for number in range(1000)))
+    with dovecot.client() as client:
+        client.append("INBOX", raw)
+        client.append("INBOX", mail("gone@x"))
+    assert uids(mailbox) == [1, 2]
+    with dovecot.client() as client:
+        client.select_folder("INBOX")
+        client.delete_messages([2])
+        client.expunge()
+    head = mailbox.head(1, 100_000)
+    pieces = [mailbox.piece(1, start, 700) for start in range(0, len(raw) + 700, 700)]
+
+    assert head is not None
+    assert head.raw == raw[: raw.index(b"\r\n\r\n")]
+    assert b"".join(pieces) == raw
+    assert (mailbox.head(2, 100), mailbox.piece(2, 0, 100)) == (None, b"")
+    assert mailbox.sizes([1, 2]) == [(1, len(raw))]

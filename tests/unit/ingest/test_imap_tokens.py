@@ -1,18 +1,24 @@
 """Logging in to a real IMAP server with tokens from a real endpoint."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.ingest.mailboxes import open_mailbox, tokens_of
 from services.ingest.ports import Mailbox, MailboxFailed
 from services.ingest.settings import IngestSettings
 from services.sandbox.dovecot import Dovecot
+from shared.domain.errors import Unavailable
+from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
+from tests.helpers import eventually
 from tests.servers.mailbox import ImapBox, settings_of
 from tests.servers.tokens import TokenServer
-from tests.unit.ingest.mails import mail
+from tests.unit.ingest.collecting import QUICK, collecting, read_up_to
+from tests.unit.ingest.mails import SUPPORT, mail
 
 pytestmark = pytest.mark.dovecot
 SETTINGS = IngestSettings(connect_seconds=5, answer_seconds=10)
@@ -122,3 +128,40 @@ def test_mail_is_read_on_while_the_endpoint_is_ill(box: ImapBox, endpoint: Token
 
     assert len(mailbox.new_uids(0, 10)) == 1
     mailbox.close()
+
+
+async def test_readiness_says_what_to_do_about_a_refused_grant_until_it_is_put_right(
+    platform: Platform, box: ImapBox, endpoint: TokenServer, tmp_path: Path
+) -> None:
+    kept = tmp_path / "refresh-token"
+    kept.write_text("revoked")
+    box.deliver(mail())
+    connect = partial(
+        open_mailbox, "support", with_tokens(box, endpoint, refresh_token_file=str(kept)), QUICK
+    )
+
+    async def named() -> bool:
+        with pytest.raises(Unavailable, match="the refresh token has expired, or was revoked or replaced"):
+            await collector.ping()
+        return True
+
+    async with collecting(platform, Path("unused"), QUICK, connect) as collector:
+        await eventually(named)
+        kept.write_text("refresh-0")
+        await read_up_to(platform, 1)
+        await collector.ping()
+
+
+@pytest.mark.parametrize(
+    ("oauth", "says"),
+    [
+        ({"token_url": "http://example.com/token", "client_id": "c"}, "has to begin with https://"),
+        ({"token_url": "file:///etc/passwd", "client_id": "c"}, "has to begin with https://"),
+        ({"token_url": "https://example.com/token"}, "client_id has to be set too"),
+    ],
+)
+def test_settings_that_would_give_secrets_away_or_get_no_token_are_refused(
+    oauth: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ValidationError, match=says):
+        MailboxSettings.model_validate({"address": SUPPORT, "host": "imap.example.com", "oauth": oauth})

@@ -10,7 +10,7 @@ from shared.runtime.settings import Section
 class BrakeSettings(Section):
     """The most automatic letters in a span of time; what is above is kept as failed and shown."""
 
-    ten_minutes: int = Field(default=5, ge=1)
+    ten_minutes: int = Field(default=3, ge=1)
     hour: int = Field(default=10, ge=1)
     day: int = Field(default=30, ge=1)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from tests.chaos.evidence import Evidence, Letter, Sent
 
-AUTOMATIC_PER_SENDER = 5
+AUTOMATIC_PER_SENDER = 3
 """The brake's default for ten minutes, which is longer than a run."""
 RELAY_CONNECTIONS = 40
 """Letters that may be between their last byte and the relay's answer when their sender is killed."""

@@ -34,14 +34,14 @@ async def test_the_brake_lets_so_many_letters_through_and_shows_the_rest(
             handlers, number, customer="Ada+loop@customer.example" if number % 2 else "ada@customer.example"
         )
 
-    assert await states(stores) == {LetterState.QUEUED: 5, LetterState.FAILED: 3}
+    assert await states(stores) == {LetterState.QUEUED: 3, LetterState.FAILED: 5}
     failed = (await list_letters(stores, "failed")).items
     assert {one.reason for one in failed} == {
-        "brake: more than 5 automatic letters to this address in ten minutes"
+        "brake: more than 3 automatic letters to this address in ten minutes"
     }
     assert {one.wake_at for one in failed} == {None}
-    assert braked() == before + 3
-    assert [one.type for one in published.envelopes] == ["ombud.letter.failed.v1"] * 3
+    assert braked() == before + 5
+    assert [one.type for one in published.envelopes] == ["ombud.letter.failed.v1"] * 5
 
 
 async def test_the_brake_is_off_again_when_its_time_is_over(stores: Stores) -> None:
@@ -50,7 +50,7 @@ async def test_the_brake_is_off_again_when_its_time_is_over(stores: Stores) -> N
         await acknowledge(handlers, number)
     await acknowledge(handlers, 6, NOW + timedelta(minutes=10))
 
-    assert await states(stores) == {LetterState.QUEUED: 6, LetterState.FAILED: 1}
+    assert await states(stores) == {LetterState.QUEUED: 4, LetterState.FAILED: 3}
 
 
 async def test_slow_loops_are_held_by_the_hour_and_by_the_day(stores: Stores) -> None:
@@ -83,7 +83,7 @@ async def test_letters_on_one_ticket_are_counted_too(stores: Stores, published: 
         )
         for n in range(6)
     ]
-    assert reasons == [""] * 5 + ["brake: more than 5 automatic letters on this ticket in ten minutes"]
+    assert reasons == [""] * 3 + ["brake: more than 3 automatic letters on this ticket in ten minutes"] * 3
 
 
 async def test_every_counter_of_the_brake_is_forgotten_but_not_before_its_longest_window_is_over(

@@ -21,8 +21,9 @@ def explain(
     settings = with_sandbox(read_settings())
     own = [mailbox.address.lower() for mailbox in settings.mailboxes.values()]
     secret = known_secret(settings)
+    believed = [mailbox.authserv_id for mailbox in settings.mailboxes.values() if mailbox.authserv_id]
     for file in files:
-        say_json(explained(read_file(file), str(file), settings.ingest.limits, own, secret))
+        say_json(explained(read_file(file), str(file), settings.ingest.limits, own, secret, believed))
 
 
 def trace(

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
+from services.ingest.authentication import Said, authenticate
 from services.ingest.bounces import bounce_of
 from services.ingest.headers import Address, addresses, written_date
 from services.ingest.parsing import ParsedMail, parse
@@ -56,8 +57,12 @@ def explain(
     limits: Limits | None = None,
     own_addresses: Collection[str] = (),
     secret: bytes = b"",
+    authserv_ids: Collection[str] = (),
 ) -> dict[str, Any]:
-    """The object for one mail, read from `file`. One that would be quarantined has `ok` false."""
+    """The object for one mail, read from `file`. One that would be quarantined has `ok` false.
+
+    `authserv_ids` are those whose Authentication-Results our mailboxes believe.
+    """
     try:
         mail = parse(raw, limits or Limits())
     except Unreadable as fault:
@@ -71,8 +76,18 @@ def explain(
         **_read(mail),
         **_parts(parts),
         **_recognised(mail, found),
+        "authentication": _authentication(mail, authserv_ids),
         "decisions": [*found.reasons, *mail.decisions, *parts.decisions],
     }
+
+
+def _authentication(mail: ParsedMail, authserv_ids: Collection[str]) -> dict[str, Any] | None:
+    """What the first server that we believe, and that says something of the mail, has found out."""
+    for name in authserv_ids:
+        found = authenticate(mail, name)
+        if found.methods or found.said is not Said.UNKNOWN:
+            return {"by": name, "said": found.said.value, "reason": found.reason, "methods": found.methods}
+    return None
 
 
 def _read(mail: ParsedMail) -> dict[str, Any]:

@@ -50,3 +50,16 @@ def test_a_sender_that_is_named_beside_the_author_is_told_as_a_person() -> None:
 
     assert told["sender"] == {"name": "The Desk", "address": "desk@example.org"}
     assert explain(mail(), "a.eml")["sender"] is None
+
+
+def test_what_a_server_that_we_believe_says_of_the_sender_is_told() -> None:
+    raw = mail(headers={"Authentication-Results": "mx.example.com; spf=pass; dmarc=fail"})
+
+    assert explain(raw, "a.eml")["authentication"] is None
+    assert explain(raw, "a.eml", authserv_ids=["mx.other.example"])["authentication"] is None
+    assert explain(raw, "a.eml", authserv_ids=["mx.other.example", "mx.example.com"])["authentication"] == {
+        "by": "mx.example.com",
+        "said": "failed",
+        "reason": "mx.example.com says that it fails the DMARC policy of example.org",
+        "methods": {"spf": "pass", "dmarc": "fail"},
+    }

@@ -23,6 +23,7 @@ from bench import (
     latency,
     letters,
     memory,
+    parsing,
     processes,
     scaling,
     whole_way,
@@ -36,6 +37,7 @@ from shared.runtime.settings import LogSettings
 Bench = Callable[[Path, Options], Coroutine[Any, Any, list[Row]]]
 
 BENCHES: dict[str, Bench] = {
+    "parsing": parsing.measure,
     "keyed": keyed.measure,
     "collect": collect.measure,
     "intake": intake.measure,

@@ -55,10 +55,15 @@ def own_server(tmp_path: Path, dovecot_server: Dovecot) -> Iterator[ImapBox]:
 
 @asynccontextmanager
 async def ingesting(
-    platform: Platform, box: Login, password: str = "", own: IngestSettings = QUICK
+    platform: Platform,
+    box: Login,
+    password: str = "",
+    own: IngestSettings = QUICK,
+    **changed: object,
 ) -> AsyncIterator[Service]:
-    """The service at work; stopped in good order at the end."""
-    mailbox = settings_of(box, address=SUPPORT, password=SecretStr(password or box.password))
+    """The service at work; stopped in good order at the end. `changed`: settings of the mailbox."""
+    secret = SecretStr(password or box.password)
+    mailbox = settings_of(box, address=SUPPORT, password=secret, **changed)
     settings = SimpleNamespace(ingest=own, mailboxes={"support": mailbox})
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:

@@ -84,7 +84,13 @@ class Bodies:
         if self._inner and not any(section.text().strip() for section in sections):
             sections = self._of_inner()
         self._sections = sections
-        referred = {unquote(one) for section in sections for one in _REFERRED.findall(section.html)}
+        self._tell_inline()
+
+    def _tell_inline(self) -> None:
+        """A file without an id is shown by nothing: whatever its disposition says, it is to be offered."""
+        if not self.attachments:
+            return
+        referred = {unquote(one) for section in self._sections for one in _REFERRED.findall(section.html)}
         for one in self.attachments:
             one.inline = bool(one.content_id) and (one.inline or one.content_id in referred)
 

@@ -31,7 +31,7 @@ _HIDDEN = re.compile(
     re.IGNORECASE,
 )
 _HIDEABLE = _BLOCKS | {"span", "font"}
-_SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
+_SPACES = re.compile(r"[ \t\r\n\f\xa0]{2,}|[\t\r\n\f\xa0]")  # one space stays: most are
 _EDGES = re.compile(r"\v[ \v]*")
 _LINES = re.compile(r"\v?\n[ \v]*")
 _GAPS = re.compile(r"\n{3,}")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.headers import Address, addresses, date_of, ids, own_id, text_of
+from services.ingest.headers import Address, addresses, date_of, ids, own_id, plain_type, text_of
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,13 @@ def test_a_field_is_read_as_its_sender_meant_it(raw: str, text: str) -> None:
         ("Team: a@x.org, b@x.org;", [("a@x.org", ""), ("b@x.org", "")]),
         ("undisclosed-recipients:;", []),
         ('"quo\\"ted" <q@x.org>', [("q@x.org", 'quo"ted')]),
+        ("Ada (a (nested) \\) comment) <ada@(here)x.org>", [("ada@x.org", "Ada")]),
+        ("ada@x.org (Ada (the first))", [("ada@x.org", "Ada (the first)")]),
+        ("Team (us): Ada <ada@x.org> (a), b@x.org;", [("ada@x.org", "Ada"), ("b@x.org", "")]),
+        ('"Ada: at work" <ada@x.org>', [("ada@x.org", "Ada: at work")]),
+        ("Ada (never closed <ada@x.org>", [("ada@x.org", "Ada (never closed")]),
+        ("a@x.org\nb@x.org", [("a@x.org", "")]),
+        ("Ada <ada@x.org> and more", [("ada@x.org", "Ada")]),
         ("<>", []),
         ("Ada", []),
         ("", []),
@@ -124,3 +131,31 @@ def test_hostile_fields_of_a_quarter_megabyte_are_read_within_a_second(bait: str
     ids(raw)
 
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+        ("image/ jpeg", "image/jpeg; "),
+        ("(hello) text (plain) / (world) plain (end)", "text/plain; "),
+        ("text /plain; charset=x", "text/plain; charset=x"),
+        ("application/pdf\n name=a.pdf", "application/pdf; name=a.pdf"),
+        ("nonsense", "nonsense"),
+        ("", ""),
+    ],
+)
+def test_a_content_type_is_written_as_the_library_takes_it(raw: str, plain: str) -> None:
+    assert plain_type(raw) == plain
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "Tue, 1 Jul 2003 10:52:37 +0200",
+        "Tue, 1 Jul 2003 ((nested) comment) 10:52:37 +0200 (CEST)",
+        "2003-07-01T10:52:37+02:00",
+    ],
+)
+def test_a_date_is_read_with_comments_and_in_iso_form(raw: str) -> None:
+    assert date_of(raw) == datetime(2003, 7, 1, 8, 52, 37, tzinfo=UTC)

@@ -44,7 +44,9 @@ async def _examine(settings: OmbudSettings) -> list[tuple[str, bool, str]]:
             name: _pinged(ping, hints.get(name, "")) for name, ping in wired.pings.items()
         }
         for name, mailbox in settings.mailboxes.items():
-            checks[f"mailbox {name}"] = _threaded(partial(look_into, name, mailbox, settings))
+            for folder in mailbox.read_folders:
+                label = f"{name}/{folder}" if folder != mailbox.folder else name
+                checks[f"mailbox {label}"] = _threaded(partial(look_into, name, mailbox, settings, folder))
         checks["smtp"] = lambda: _smtp(settings)
         return [(name, *await _result(check)) for name, check in checks.items()]
 
@@ -75,11 +77,11 @@ def _threaded(look: Callable[[], str]) -> Check:
     return lambda: asyncio.to_thread(look)
 
 
-def look_into(name: str, mailbox: MailboxSettings, settings: OmbudSettings) -> str:
-    """Log in, and say so. Raises `OmbudError` with what to do."""
+def look_into(name: str, mailbox: MailboxSettings, settings: OmbudSettings, folder: str | None = None) -> str:
+    """Log in and open a folder, None for the main one; say so. Raises `OmbudError` with what to do."""
     from services.ingest.mailboxes import open_mailbox
 
-    opened = open_mailbox(name, mailbox, settings.ingest)
+    opened = open_mailbox(name, mailbox, settings.ingest, folder)
     try:
         return f"{mailbox.maildir or mailbox.host} answers, UIDVALIDITY {opened.open()}"
     finally:

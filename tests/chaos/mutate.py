@@ -58,15 +58,24 @@ DAMAGES = (
     Damage(
         "the ledger's id is another one each time",
         "shared/domain/ledger.py",
-        'return derived("mail", mailbox, str(uidvalidity), str(uid))',
-        'return derived("mail", mailbox, str(uidvalidity), str(uid), __import__("uuid").uuid4().hex)',
+        "named = (mailbox, str(uidvalidity), str(uid))",
+        'named = (mailbox, str(uidvalidity), str(uid), __import__("uuid").uuid4().hex)',
         ["tests/unit/ingest/test_intake_once.py", "tests/unit/ingest/test_handlers.py"],
+    ),
+    Damage(
+        "mail is deleted on its server before the ledger has it",
+        "services/ingest/clearing.py",
+        "kept = [uid for uid in uids if uid in known and known[uid].kept]",
+        "kept = list(uids)",
+        ["tests/unit/ingest/test_clearing.py"],
     ),
     Damage(
         "the cursor moves before the bus has the mails",
         "services/ingest/reading.py",
-        "        await publish(self._platform, mails)\n        await cursor.move(up_to)\n",
-        "        await cursor.move(up_to)\n        await publish(self._platform, mails)\n",
+        "        await publish(self._platform, mails)\n        await reach(Site.INGEST_PUBLISHED)\n"
+        "        await cursor.move(batch[-1].uid, len(batch), self._platform.clock.now())\n",
+        "        await cursor.move(batch[-1].uid, len(batch), self._platform.clock.now())\n"
+        "        await publish(self._platform, mails)\n        await reach(Site.INGEST_PUBLISHED)\n",
         ["tests/chaos/test_failpoints.py", "tests/unit/ingest/test_collect_faults.py"],
     ),
     Damage(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
-from services.settings import OmbudSettings
+from services.settings import OmbudSettings, read_settings
 from shared.domain.letters import Letter
 from shared.domain.suppressions import Suppression
 from shared.ports.documents import Page
@@ -72,6 +72,22 @@ def retry(letter_id: str, json: Json = False) -> None:
 
     queued = with_platform(work).id
     say(json, {"event": "queued", "id": queued}, f"{queued} is queued again")
+
+
+@app.command()
+def preview(
+    kind: Annotated[str, typer.Argument(help="acknowledgement, reply or sla_breached.")],
+    language: Annotated[str, typer.Option(help="As en, de or pt-BR.")] = "en",
+    html: Annotated[bool, typer.Option("--html", help="Print the HTML in place of the text.")] = False,
+    json: Json = False,
+) -> None:
+    """A letter with made-up values, from the templates that are in use, an operator's own included."""
+    from services.notify.preview import preview as written_of
+    from services.notify.rendering import Templates
+
+    written = written_of(Templates(read_settings().notify.templates), kind, language)
+    told = {"subject": written.subject, "text": written.text, "html": written.html}
+    say(json, told, written.html if html else f"Subject: {written.subject}\n\n{written.text}")
 
 
 @app.command()

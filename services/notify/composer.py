@@ -41,13 +41,17 @@ class Thread:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What a letter is about: the event that asked for it, and what its template is given."""
+    """What a letter is about: the event that asked for it, and what its template is given.
+
+    `language` is the customer's; empty: the mailbox's.
+    """
 
     event: Event
     traceparent: str
     mailbox: str
     thread: Thread
     values: Mapping[str, Any]
+    language: str = ""
 
 
 class Composer:
@@ -63,8 +67,9 @@ class Composer:
         mailbox = self._mailboxes.get(about.mailbox)
         if mailbox is None:
             raise Permanent(f"there is no mailbox {about.mailbox!r} to write from: is it configured?")
-        values = {**about.values, "mailbox_name": mailbox.name, "language": mailbox.language}
-        written = self._templates.write(wanted.kind, mailbox.language, values)
+        language = self._templates.chosen(about.language, mailbox.language)
+        values = {**about.values, "mailbox_name": mailbox.name, "language": language}
+        written = self._templates.write(wanted.kind, language, values)
         own_id, ticket_id, to = id_of(wanted, about.event), about.event.ticket_id, wanted.to.address
         marker = self._signer.marker(ticket_id, to)
         domain = mailbox.address.rpartition("@")[2].lower()
@@ -84,7 +89,7 @@ class Composer:
             reply_to=self._signer.reply_address(mailbox.address, ticket_id, to)
             if mailbox.plus_address
             else "",
-            language=mailbox.language,
+            language=language,
             created_at=at,
             correlation_id=about.event.correlation_id,
             traceparent=about.traceparent,

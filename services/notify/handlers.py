@@ -24,6 +24,7 @@ from services.notify.undelivered import Undelivered
 from shared import metrics
 from shared.domain.events import AgentReplied, Event, SlaBreached, TicketOpened
 from shared.domain.ids import thread_id_for
+from shared.domain.languages import language_of, words
 from shared.domain.letters import Attempt, Letter
 from shared.domain.messages import Direction, Message
 from shared.domain.received import Received
@@ -35,6 +36,9 @@ from shared.stores.stores import Stores
 
 NEWEST_LOOKED_AT = 20
 """Messages looked through for the one that a reply answers: agents write a few in a row, not twenty."""
+
+READ_FOR_LANGUAGE = 4_000
+"""Characters of a first mail that tell its language; triage, which reads it all, has not done so yet."""
 
 log = structlog.get_logger()
 
@@ -78,9 +82,10 @@ class NotifyHandlers:
         wanted = rules.acknowledgement(event, self._ours)
         if wanted is None or await self._is_written(wanted, event):
             return
-        first = await self._stores.messages.get_many([event.message_id])
-        thread = Thread.after(first.get(event.message_id))
-        about = Occasion(event, received.traceparent, event.mailbox, thread, {"number": event.number})
+        first = (await self._stores.messages.get_many([event.message_id])).get(event.message_id)
+        language = language_of(words(f"{event.subject}\n{first.text[:READ_FOR_LANGUAGE]}")) if first else None
+        thread, values = Thread.after(first), {"number": event.number}
+        about = Occasion(event, received.traceparent, event.mailbox, thread, values, language or "")
         await self._write(wanted, about)
 
     async def send_reply(self, received: Received[AgentReplied]) -> None:
@@ -98,7 +103,8 @@ class NotifyHandlers:
             "paragraphs": paragraphs(message.text),
         }
         thread = await self._thread_of(message)
-        await self._write(wanted, Occasion(event, received.traceparent, ticket.mailbox, thread, values))
+        about = Occasion(event, received.traceparent, ticket.mailbox, thread, values, ticket.language or "")
+        await self._write(wanted, about)
 
     async def tell_of_breach(self, received: Received[SlaBreached]) -> None:
         """Tell the lead that a deadline was missed."""

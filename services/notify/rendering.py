@@ -28,6 +28,7 @@ from shared.domain.errors import Invalid, Refused
 
 BUILT_IN = Path(__file__).parent / "templates"
 FALLBACK = "en"
+SHARED = "common"
 PARTS = ("subject", "txt", "html")
 
 
@@ -41,7 +42,10 @@ class Written:
 
 
 class Templates:
-    """See the module. Raises `Refused` when a template of ours or the operator's cannot be read."""
+    """See the module. Raises `Refused` when a template of ours or the operator's cannot be read.
+
+    `languages` are those that there is any template in, the operator's included.
+    """
 
     def __init__(self, own: Path | None = None) -> None:
         folders = [folder for folder in (own, BUILT_IN) if folder is not None]
@@ -53,16 +57,22 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._chosen = cache(self._choose)
+        self._found = cache(self._find)
         try:
-            for name in self._environment.list_templates():
+            names = self._environment.list_templates()
+            for name in names:
                 self._environment.get_template(name)
         except (TemplateError, UnicodeDecodeError) as fault:
             raise Refused(f"a template of {own or BUILT_IN} cannot be read: {fault}") from fault
+        self.languages = frozenset(name.partition("/")[0] for name in names if "/" in name) - {SHARED}
+
+    def chosen(self, *wishes: str) -> str:
+        """The first of these languages that we have templates in, else English."""
+        return next((known for wish in wishes if (known := _plain(wish)) in self.languages), FALLBACK)
 
     def write(self, kind: Kind, language: str, values: Mapping[str, Any]) -> Written:
         """The letter in this language, or in English where we have no other. Raises `Invalid`."""
-        subject, text, html = self._chosen(kind, _plain(language))
+        subject, text, html = self._found(kind, self.chosen(language))
         try:
             return Written(
                 " ".join(subject.render(values).split()), text.render(values).strip("\n"), html.render(values)
@@ -70,8 +80,8 @@ class Templates:
         except TemplateError as fault:
             raise Invalid(f"the template of {kind.value} cannot be filled: {fault}") from fault
 
-    def _choose(self, kind: Kind, language: str) -> tuple[Template, Template, Template]:
-        folders = dict.fromkeys((language, "common", FALLBACK))
+    def _find(self, kind: Kind, language: str) -> tuple[Template, Template, Template]:
+        folders = dict.fromkeys((language, SHARED, FALLBACK))
         subject, text, html = (
             self._environment.select_template([f"{folder}/{kind.value}.{part}" for folder in folders])
             for part in PARTS
@@ -86,6 +96,5 @@ def paragraphs(text: str) -> list[list[str]]:
 
 
 def _plain(language: str) -> str:
-    """`de` out of `de-AT` or `DE_at`; what is no language is English."""
-    first = language.lower().replace("_", "-").partition("-")[0]
-    return first if first.isalpha() and first.isascii() else FALLBACK
+    """`de` out of `de-AT` or `DE_at`."""
+    return language.lower().replace("_", "-").partition("-")[0]

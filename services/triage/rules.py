@@ -7,7 +7,8 @@ nothing it knows is `general`, medium and neutral.
 from dataclasses import dataclass
 
 from services.triage.ports import Answer, Question
-from services.triage.signals import CATEGORIES, LANGUAGES, MOODS, SIGNS, Found, words
+from services.triage.signals import CATEGORIES, MOODS, SIGNS, Found
+from shared.domain.languages import language_of, words
 from shared.domain.priority import Level, Sentiment, Source
 from shared.domain.ticket import Classification
 
@@ -39,7 +40,7 @@ def classify(question: Question) -> Answer:
         severity=Level(severity.value),
         urgency=Level(urgency.value),
         sentiment=Sentiment(sentiment.value),
-        language=_language(said),
+        language=language_of(said),
         summary=_summary(question),
         tags=_tags(signs),
     )
@@ -77,13 +78,6 @@ def _sentiment(signs: Found) -> _Decision:
         if mood in signs:
             return _Decision(mood, f"sentiment {mood}: {_quoted(signs[mood])}")
     return _Decision("neutral", None)
-
-
-def _language(said: list[str]) -> str | None:
-    known = set(said)
-    scores = {language: len(known & common) for language, common in LANGUAGES.items()}
-    best = max(scores, key=lambda language: scores[language])
-    return best if scores[best] >= 2 and list(scores.values()).count(scores[best]) == 1 else None
 
 
 def _summary(question: Question) -> str:

@@ -4,11 +4,10 @@
 whatever a customer writes and however many phrases there are.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+from shared.domain.languages import words
 
 Found = dict[str, list[str]]
 """Sign to the phrases that gave it, each once, in the order of the text."""
@@ -42,11 +41,6 @@ class Signs:
                     if phrase not in phrases:
                         phrases.append(phrase)
         return found
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, casefolded."""
-    return _WORD.findall(text.casefold())
 
 
 def _phrases(text: str) -> list[str]:
@@ -123,22 +117,3 @@ MOODS = {
 }
 
 SIGNS = Signs({**CATEGORIES, **LEVELS, **MOODS})
-
-LANGUAGES: dict[str, frozenset[str]] = {
-    "en": frozenset(
-        "the and is are was have has not you your with this that for can cannot please when my".split()
-    ),
-    "de": frozenset(
-        "der die das und ist sind war habe hat nicht sie ihr mit dieses für kann bitte wenn ich".split()
-    ),
-    "es": frozenset(
-        "el la los las y es son tengo tiene no usted con esto para puede por favor cuando mi".split()
-    ),
-    "fr": frozenset(
-        "le la les et est sont avez pas vous votre avec cette pour peut quand mon je ne bonjour".split()
-    ),
-    "pt": frozenset(
-        "o os as e é são tenho tem não você seu com isto para pode quando meu eu uma obrigado".split()
-    ),
-}
-"""Common words that tell a language."""

@@ -33,6 +33,8 @@ def one_line(done: Answer) -> str:
         ("letters", "show", "let_x"),
         ("letters", "retry", "let_x"),
         ("letters", "list", "--state", "bogus"),
+        ("letters", "preview", "bogus"),
+        ("letters", "preview", "reply", "--language", "tlh"),
         ("key", "revoke", "nobody"),
         ("key", "create", "--name", "a", "--scope", "bogus"),
         ("mailbox", "reconcile", "nowhere"),
@@ -241,3 +243,17 @@ def test_doctor_names_the_settings_of_servers_that_do_not_answer_and_no_password
     assert "OMBUD_KAFKA__BOOTSTRAP=127.0.0.1:1" in done.out
     assert "OMBUD_MONGO__URL" in done.out
     assert "hunter2" not in done.out
+
+
+def test_a_letter_is_previewed_from_the_operators_templates(ombud: Ombud, tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "acknowledgement.subject").write_text("Danke! #{{ number }}")
+
+    def shown(*options: str) -> str:
+        words = ("letters", "preview", "acknowledgement", "--language", "de-AT", *options)
+        return ombud(*words, OMBUD_NOTIFY__TEMPLATES=str(tmp_path)).out
+
+    assert shown().startswith("Subject: Danke! #10042\n\n")
+    assert "Guten Tag," in shown()
+    assert shown("--html").startswith("<!doctype html>")
+    assert json.loads(shown("--json"))["subject"] == "Danke! #10042"

@@ -10,7 +10,7 @@ from shared.domain.errors import NotFound, Permanent
 from shared.domain.ids import thread_id_for
 from shared.domain.letters import LetterState
 from shared.domain.messages import Direction
-from shared.domain.ticket import Contact
+from shared.domain.ticket import Contact, Ticket
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.unit.notify.conftest import Published
@@ -48,15 +48,45 @@ async def test_a_first_mail_is_acknowledged_in_its_thread_without_a_word_of_it(
         assert "spam" not in part
 
 
-async def test_an_acknowledgement_is_in_the_language_of_its_mailbox(
+async def test_an_acknowledgement_is_in_the_language_of_its_mailbox_when_the_mail_does_not_tell_one(
     stores: Stores, published: Published
 ) -> None:
-    await ticket_in(stores, mailbox="berlin")
+    await ticket_in(stores, mailbox="berlin", subject="4711")
     await tell(handlers_on(stores), published)
 
     written = await only_letter(stores)
     assert written.subject == "Wir haben Ihre Nachricht erhalten [#10042]"
     assert (written.sender.address, written.language) == ("hilfe@example.org", "de")
+
+
+async def test_an_acknowledgement_is_in_the_language_of_the_mail_that_it_answers(
+    stores: Stores, published: Published
+) -> None:
+    await ticket_in(stores, mailbox="berlin", subject="No tengo acceso a la factura")
+    await tell(handlers_on(stores), published)
+
+    written = await only_letter(stores)
+    assert (written.subject, written.language) == ("Hemos recibido su mensaje [#10042]", "es")
+    assert written.sender.address == "hilfe@example.org"
+
+
+@pytest.mark.parametrize(("told", "expected"), [("ta", "ta"), ("it", "de"), (None, "de")])
+async def test_a_reply_is_in_the_tickets_language_if_we_have_it_else_in_the_mailboxs(
+    stores: Stores, published: Published, told: str | None, expected: str
+) -> None:
+    await ticket_in(stores, mailbox="berlin", may_auto_respond=False)
+
+    def classified(ticket: Ticket) -> None:
+        ticket.language = told
+        ticket.touch()
+
+    await stores.tickets.change("tkt_1", classified)
+    await replied_in(stores)
+    await tell(handlers_on(stores), published)
+
+    written = await only_letter(stores)
+    assert written.language == expected
+    assert f'<html lang="{expected}">' in written.html
 
 
 async def test_a_machines_mail_gets_no_acknowledgement(stores: Stores, published: Published) -> None:

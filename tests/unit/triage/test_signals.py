@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from services.triage.ports import Question
 from services.triage.rules import classify
-from services.triage.signals import CATEGORIES, LANGUAGES, LEVELS, MOODS, SIGNS, Signs, words
+from services.triage.signals import CATEGORIES, LEVELS, MOODS, SIGNS, Signs
+from shared.domain.languages import LANGUAGES, words
 from shared.domain.priority import Level, Sentiment
 
 GROUPS = {**CATEGORIES, **LEVELS, **MOODS}

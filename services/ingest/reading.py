@@ -71,13 +71,13 @@ class Reading:
         log.info("mailbox.opened", mailbox=self._name, uidvalidity=self._uidvalidity, after=cursor.uid)
         ahead = self._settings.batch * BATCHES_LOOKED_AHEAD
         while True:
+            await self._take_again(await reconciler.step(cursor.uid))
+            await clearer.step(cursor.uid)
             waiting: list[Waiting] = await self._call(self._mailbox.new_uids, cursor.uid, ahead)
             if waiting:
                 await self._probe(waiting)
                 await self._take(waiting, cursor)
-            await self._take_again(await reconciler.step(cursor.uid))
-            await clearer.step(cursor.uid)
-            if not (waiting or reconciler.under_way or clearer.under_way):
+            elif not (reconciler.under_way or clearer.under_way):
                 self._progress()
                 await self._call(self._mailbox.wait, self._settings.poll_seconds)
 

@@ -75,6 +75,7 @@ class Reconciler:
         self._memory = memory
         self._first_time = True
         self._next: int | None = None
+        self._until = 0
         self._lacking: dict[int, float] = {}
 
     @property
@@ -86,11 +87,12 @@ class Reconciler:
         """One look at the mails with UIDs up to `up_to`; which of them to fetch again."""
         now = time.monotonic()
         if self._next is not None:
-            await self._look(self._next, up_to, now)
+            await self._look(self._next, self._until, now)
         elif self._lacking:
             return await self._judged(now)
         elif self._due(now):
-            self._next = 1
+            # Not what is read from now on: it can hardly be in the ledger by the end of the walk.
+            self._next, self._until = 1, up_to
         return []
 
     def _due(self, now: float) -> bool:

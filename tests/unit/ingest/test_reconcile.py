@@ -122,6 +122,16 @@ async def test_a_lost_connection_starts_it_anew_but_not_at_once(platform: Platfo
     assert asked == [1, 0, 1]
 
 
+async def test_what_is_read_after_a_walk_began_is_left_to_the_next(platform: Platform, folder: Path) -> None:
+    """A first import of a large mailbox is not fetched twice because intake comes after it."""
+    watched = Watched(platform, folder, PATIENT, Memory())
+    await watched.reconciler.step(5)
+    while watched.reconciler.under_way:
+        await watched.reconciler.step(90_000)
+
+    assert watched.asked == [(1, 5)]
+
+
 async def test_a_large_mailbox_is_asked_about_in_ranges(platform: Platform, folder: Path) -> None:
     watched = Watched(platform, folder, PATIENT, Memory())
     last = 2 * reconcile.SPAN + 7

@@ -238,7 +238,8 @@ TIMER_LATENESS = _histogram(
 LETTERS = _counter(
     "ombud_letters_total",
     ["kind", "outcome"],
-    "Letters by outcome of a try: sent, postponed, failed, uncertain; braked: not tried.",
+    "Letters by outcome of a try: sent, postponed, failed, uncertain; braked: not tried; paced: put off by a "
+    "domain's rate.",
     "failed: people do not hear from us; `ombud letters list --state failed`.",
 )
 BOUNCES = _counter(

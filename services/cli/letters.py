@@ -75,6 +75,18 @@ def retry(letter_id: str, json: Json = False) -> None:
 
 
 @app.command()
+def cancel(letter_id: str, json: Json = False) -> None:
+    """Do not send a letter that is held or waits; its ticket says so and is open again."""
+    from services.notify.commands import cancel_letter
+
+    async def work(wired: Wired, _: OmbudSettings) -> Letter:
+        return await cancel_letter(wired.platform.stores, wired.platform.clock, letter_id, "operator")
+
+    cancelled = with_platform(work).id
+    say(json, {"event": "cancelled", "id": cancelled}, f"{cancelled} will not be sent")
+
+
+@app.command()
 def preview(
     kind: Annotated[str, typer.Argument(help="acknowledgement, reply or sla_breached.")],
     language: Annotated[str, typer.Option(help="As en, de or pt-BR.")] = "en",

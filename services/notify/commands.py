@@ -40,6 +40,14 @@ async def retry_letter(stores: Stores, clock: Clock, letter_id: str) -> Letter:
     return await stores.letters.change(letter_id, lambda letter: letter.retried(clock.now()))
 
 
+async def cancel_letter(stores: Stores, clock: Clock, letter_id: str, actor: str) -> Letter:
+    """Keep a letter from being sent that is not being sent yet.
+
+    Raises `NotFound`, and `MoveNotAllowed` when the relay may have it.
+    """
+    return await stores.letters.change(letter_id, lambda letter: letter.cancelled(clock.now(), actor))
+
+
 def _known_state(state: str) -> LetterState:
     try:
         return LetterState(state)

@@ -23,6 +23,7 @@ import structlog
 from services.notify import mime, outcome
 from services.notify.holds import Holds
 from services.notify.ports import Answer, Gate, Mailer, Verdict
+from services.notify.rates import Rates
 from services.notify.settings import NotifySettings
 from shared import metrics
 from shared.domain.errors import Conflict, Invalid, NotFound, Unavailable
@@ -44,7 +45,7 @@ log = structlog.get_logger()
 
 
 class Deliverer:
-    """See the module. `secret` signs the letters' loop mark."""
+    """See the module. `secret` signs the letters' loop mark; no `rates`: domains get all at once."""
 
     def __init__(
         self,
@@ -53,16 +54,25 @@ class Deliverer:
         clock: Clock,
         settings: NotifySettings,
         secret: bytes,
+        rates: Rates | None = None,
     ) -> None:
         self._letters = letters
         self._mailer = mailer
         self._clock = clock
         self._settings = settings
         self._secret = secret
+        self._rates = rates
         self._holds = Holds(letters, clock, settings.lease_seconds)
         self._queue: asyncio.Queue[Letter | None] = asyncio.Queue()
         self._taking = False
         self._relay_down = False
+
+    def schedule(self, letter: Letter, now: datetime) -> None:
+        """When a new letter goes: an agent's reply after the time to think better of it, others at once."""
+        if not letter.automatic and self._settings.undo_seconds:
+            letter.held(now + timedelta(seconds=self._settings.undo_seconds))
+        else:
+            letter.wake_at = self.first_wake(now)
 
     def first_wake(self, now: datetime) -> datetime:
         """The `wake_at` of a new letter: leased to this process if it can send it soon, else due at once."""
@@ -70,7 +80,8 @@ class Deliverer:
 
     def offer(self, letter: Letter) -> None:
         """Take over a stored letter that `first_wake` leased to us; any other is left to be claimed."""
-        if self._taking and letter.wake_at is not None and letter.wake_at > letter.created_at:
+        leased = letter.wake_at is not None and letter.wake_at > letter.created_at
+        if self._taking and leased and letter.state is not LetterState.HELD:
             self._queue.put_nowait(letter)
 
     async def ping(self) -> None:
@@ -159,6 +170,9 @@ class Deliverer:
         except Invalid as fault:
             await self._settle(letter, Answer(Verdict.NEVER, text=str(fault)))
             return
+        if until := await self._put_off(letter):
+            await self._release(letter, until)
+            return
         if not await self._holds.take(letter):
             log.info("letter.left_to_its_lease", letter=letter.id)
             return
@@ -169,6 +183,20 @@ class Deliverer:
         if answer.verdict is not Verdict.WITHHELD:
             await reach(Site.LETTER_ANSWERED)
             await self._settle(letter, answer)
+
+    async def _put_off(self, letter: Letter) -> datetime | None:
+        """Until when its domain's rate keeps it from being tried; None: not."""
+        if self._rates is None:
+            return None
+        now = self._clock.now()
+        try:
+            until = await self._rates.put_off(letter, now)
+        except Unavailable as away:
+            log.warning("letter.withheld", letter=letter.id, reason=str(away))
+            return now + timedelta(seconds=STORE_PAUSE)
+        if until:
+            metrics.LETTERS.labels(letter.kind, "paced").inc()
+        return until
 
     def _gate(self, letter: Letter) -> Gate:
         """Save the letter as being sent; no, when it is another's, nobody can tell, or we are stopping."""
@@ -225,10 +253,10 @@ class Deliverer:
 
         await self._when_store_answers(change, letter)
 
-    async def _release(self, letter: Letter) -> None:
-        """Make a letter that was not tried due at once, for whoever can; failing that, its lease ends."""
+    async def _release(self, letter: Letter, until: datetime | None = None) -> None:
+        """Make a letter that was not tried due again, for whoever can; failing that, its lease ends."""
         read = letter.version
-        letter.wake_at = self._clock.now()
+        letter.wake_at = until or self._clock.now()
         letter.touch()
         try:
             await self._letters.save(letter, if_version=read)

@@ -137,7 +137,7 @@ class NotifyHandlers:
         if held:
             letter.failed(Attempt(at=now, answer="not tried"), held)
         else:
-            letter.wake_at = self._deliverer.first_wake(now)
+            self._deliverer.schedule(letter, now)
         if await self._stores.letters.add(letter) is letter:
             self._hand_on(letter)
 

@@ -11,6 +11,7 @@ from services.notify.brake import Brake
 from services.notify.composer import Composer
 from services.notify.delivery import Deliverer
 from services.notify.handlers import NotifyHandlers
+from services.notify.rates import Rates
 from services.notify.rendering import Templates
 from services.notify.settings import NotifySettings
 from services.notify.smtp_mailer import SmtpMailer
@@ -26,7 +27,9 @@ async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Ser
     stores = platform.stores
     mailer = SmtpMailer(settings.smtp, own, own.hello or await asyncio.to_thread(_own_name))
     stack.push_async_callback(mailer.close)
-    deliverer = Deliverer(stores.letters, mailer, platform.clock, own, platform.secret)
+    deliverer = Deliverer(
+        stores.letters, mailer, platform.clock, own, platform.secret, Rates(platform.documents, own)
+    )
     handlers = NotifyHandlers(
         stores,
         platform.clock,

@@ -20,6 +20,11 @@ class RetrySettings(Section):
 
     first_pause: float = Field(default=60.0, gt=0, description="seconds before the second try, then tripled")
     longest_pause: float = Field(default=14_400.0, gt=0, description="seconds at most between two tries")
+    greylist_pause: float = Field(
+        default=60.0,
+        gt=0,
+        description="seconds before the second try when greylisted; longer by as many each time",
+    )
     give_up_after: float = Field(
         default=345_600.0, gt=0, description="seconds from the letter's making; 4 days"
     )
@@ -37,6 +42,17 @@ class NotifySettings(Section):
         default=BrakeSettings(ten_minutes=30, hour=100, day=300), description="the lead's address"
     )
     retry: RetrySettings = RetrySettings()
+    undo_seconds: float = Field(
+        default=10.0, ge=0, description="so long an agent's reply is held and may be cancelled; 0: not"
+    )
+    domain_rate: int = Field(
+        default=0,
+        ge=0,
+        description="letters a minute to one recipient domain at most; 0: no limit",
+    )
+    domain_rates: dict[str, int] = Field(
+        default={}, description='of certain domains, as {"example.org": 20}; in place of domain_rate'
+    )
 
     connections: int = Field(default=20, ge=1, description="connections to the relay at most")
     connection_seconds: float = Field(default=60.0, gt=0, description="a connection's age at most")

@@ -38,12 +38,13 @@ class Undelivered:
         if letter is None:  # forgotten meanwhile, with its ticket
             return
         status = f" ({event.status})" if isinstance(event, LetterBounced) and event.status else ""
+        what = "was not sent" if event.reason.startswith("cancelled by ") else "did not arrive"
         note = Message(
             id=derived("msg", "undelivered", event.id),
             ticket_id=event.ticket_id,
             direction=Direction.NOTE,
             author="system",
-            text=f"The reply to {letter.to.address} did not arrive: {event.reason}{status}.",
+            text=f"The reply to {letter.to.address} {what}: {event.reason}{status}.",
             kind=NOTE_KIND,
             origin=event.id,
             at=event.occurred_at,

@@ -1,9 +1,10 @@
 """A letter: one mail of ours to one addressee, a document before it is a mail.
 
-`queued → sending → sent | failed`, and `sent → bounced` when it came back from behind the relay. `sending`
-is saved just before the last byte that a relay could act on; a letter found in `sending` after its sender
-died may or may not have gone out. An agent's reply is then sent again with the same Message-ID (at least
-once); an automatic letter is not (at most once).
+`held → queued → sending → sent | failed`, and `sent → bounced` when it came back from behind the relay. An
+agent's reply is held for a while; until it is being sent a person may cancel it: `cancelled`. `sending` is
+saved just before the last byte that a relay could act on; a letter found in `sending` after its sender died
+may or may not have gone out. An agent's reply is then sent again with the same Message-ID (at least once); an
+automatic letter is not (at most once).
 """
 
 from enum import StrEnum
@@ -20,11 +21,13 @@ from shared.domain.ticket import Contact
 class LetterState(StrEnum):
     """Where a letter stands."""
 
+    HELD = "held"
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
     BOUNCED = "bounced"
+    CANCELLED = "cancelled"
 
 
 class Attempt(BaseModel):
@@ -64,6 +67,23 @@ class Letter(Sleeper):
     correlation_id: str = ""
     traceparent: str = ""
 
+    def held(self, until: Instant) -> None:
+        """It is not yet stored, and must not be sent before `until`."""
+        self.state, self.wake_at = LetterState.HELD, until
+
+    def cancelled(self, at: Instant, actor: str) -> None:
+        """A person does not want it sent; a second time changes nothing.
+
+        Raises `MoveNotAllowed` when the relay may have it already, and for one that is over.
+        """
+        if self.state is LetterState.CANCELLED:
+            return
+        if self.state not in (LetterState.HELD, LetterState.QUEUED):
+            raise MoveNotAllowed(f"letter {self.id} is {self.state.value}: too late to cancel it", allowed=[])
+        self.state, self.reason, self.wake_at = LetterState.CANCELLED, f"cancelled by {actor}", None
+        self.touch()
+        self._tell(events.LetterFailed, Attempt(at=at), reason=self.reason)
+
     def start_sending(self) -> None:
         """From here on the relay may have it."""
         self.state = LetterState.SENDING
@@ -98,9 +118,11 @@ class Letter(Sleeper):
         self.touch()
 
     def retried(self, at: Instant) -> None:
-        """A person wants one more try of a letter that failed or came back. Raises `MoveNotAllowed` in any
-        other state."""
-        if self.state not in (LetterState.FAILED, LetterState.BOUNCED):
+        """A person wants one more try of a letter that failed, came back or was cancelled.
+
+        Raises `MoveNotAllowed` in any other state.
+        """
+        if self.state not in (LetterState.FAILED, LetterState.BOUNCED, LetterState.CANCELLED):
             raise MoveNotAllowed(f"letter {self.id} is {self.state.value}, not failed", allowed=[])
         self.state, self.reason, self.wake_at = LetterState.QUEUED, "", at
         self.touch()

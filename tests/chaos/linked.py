@@ -65,7 +65,7 @@ INGEST = IngestSettings(
     retry_longest=0.3,
     fetch_tries=100,
 )
-RETRY = RetrySettings(first_pause=0.2, longest_pause=0.5)
+RETRY = RetrySettings(first_pause=0.2, longest_pause=0.5, greylist_pause=0.2)
 NOTIFY = NotifySettings(
     connections=4,
     connect_seconds=1,
@@ -75,6 +75,7 @@ NOTIFY = NotifySettings(
     poll_seconds=0.2,
     lease_seconds=3,
     retry=RETRY,
+    undo_seconds=0,
 )
 CONSUMER = ConsumerSettings(first_pause=0.05, longest_pause=0.5, commit_every=0.2, drain=1.0)
 MONGO_SECONDS: dict[str, Any] = {"selection_seconds": 1.0, "answer_seconds": 1.0}
@@ -91,7 +92,11 @@ LOOKS = "&heartbeatFrequencyMS=500"
 RELAY_SECONDS: dict[str, Any] = {"sweep_after": 1.0}
 
 if LONG:  # the patience of production
-    INGEST, NOTIFY, CONSUMER = IngestSettings(), NotifySettings(retry=RETRY), ConsumerSettings()
+    INGEST, NOTIFY, CONSUMER = (
+        IngestSettings(),
+        NotifySettings(retry=RETRY, undo_seconds=0),
+        ConsumerSettings(),
+    )
     MONGO_SECONDS, KAFKA_SECONDS, RELAY_SECONDS, LOOKS = {}, {}, {}, ""
 
 

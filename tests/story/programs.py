@@ -22,6 +22,7 @@ from tests.helpers import eventually
 class Program:
     """One run of a command; `lines` grows with what it prints. Ended with SIGTERM, its exit code checked.
 
+    Replies go out at once, without the time to cancel them, unless `environment` says otherwise.
     What it says on stderr goes to the test's own, or is appended to the file `log`.
     """
 
@@ -31,7 +32,7 @@ class Program:
         self._log = log
         self._arguments = [sys.executable, *arguments]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("OMBUD_")}
-        self._environment = clean | dict(environment)
+        self._environment = {**clean, "OMBUD_NOTIFY__UNDO_SECONDS": "0", **environment}
         self.lines: list[dict[str, Any]] = []
 
     async def __aenter__(self) -> Self:

@@ -39,6 +39,7 @@ QUICK = NotifySettings(
     lead_address="lead@example.org",
     connections=4,
     poll_seconds=0.05,
+    undo_seconds=0.0,
     retry=RetrySettings(first_pause=0.1, longest_pause=0.2),
 )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from services.api import views
 from services.api.bodies import Id, PageQuery, TicketId
-from services.api.context import READS, READS_MAIL, Api, InApi, answer
+from services.api.context import READS, READS_MAIL, Api, InApi, WriteCall, answer
 from services.api.described import bytes_of, headers, problems
 from services.api.paging import page
 from shared.domain.errors import NotFound
@@ -63,6 +63,33 @@ async def list_letters(api: InApi, request: Request, query: Annotated[LetterQuer
     letters, cursor, found = await page(api, request, api.stores.letters, asked, order, query)
     data = [views.LetterView.model_validate(letter) for letter in letters]
     return answer(views.LetterList(data=data, next_cursor=cursor), headers=found)
+
+
+@router.get(
+    "/v1/letters/{letter_id}",
+    operation_id="getLetter",
+    dependencies=READS,
+    summary="Get a letter",
+    response_model=views.LetterView,
+    responses=problems("not_found"),
+)
+async def get_letter(api: InApi, letter_id: Id) -> Response:
+    """With every try and what the relay said to it, which mostly names the mail in the relay's own log."""
+    return answer(views.LetterView.model_validate(await api.stores.letters.get(letter_id)))
+
+
+@router.post(
+    "/v1/letters/{letter_id}/cancel",
+    operation_id="cancelLetter",
+    summary="Do not send a letter",
+    response_model=views.LetterView,
+    responses=problems("not_found", "move_not_allowed"),
+)
+async def cancel_letter(api: InApi, call: WriteCall, letter_id: Id) -> Response:
+    """For one that is held or waits: its ticket gets a note and is open again. Once more changes nothing."""
+    now = api.now()
+    cancelled = await api.stores.letters.change(letter_id, lambda letter: letter.cancelled(now, call.actor))
+    return answer(views.LetterView.model_validate(cancelled))
 
 
 @router.get(

@@ -122,6 +122,40 @@ async def test_letters_are_listed_newest_first_by_ticket_and_state(house: House)
     problem(await house.client.get("/v1/letters?state=lost"), 422, "invalid")
 
 
+async def test_a_letter_is_shown_with_what_the_relay_said_to_each_try(house: House) -> None:
+    ticket = await house.ticket()
+    tries = [
+        Attempt(at=AT, code=451, answer="4.7.1 later"),
+        Attempt(at=AT, code=250, answer="queued as 4711"),
+    ]
+    await letter(house, ticket.id, 1, state=LetterState.SENT, attempts=tries)
+
+    shown = (await house.client.get("/v1/letters/let_1")).json()
+
+    assert [(one["code"], one["answer"]) for one in shown["attempts"]] == [
+        (451, "4.7.1 later"),
+        (250, "queued as 4711"),
+    ]
+    assert "html" not in shown
+    problem(await house.client.get("/v1/letters/let_9"), 404, "not_found")
+
+
+async def test_a_letter_that_is_held_is_cancelled_once_and_one_that_went_is_not(house: House) -> None:
+    ticket = await house.ticket()
+    await letter(house, ticket.id, 1, state=LetterState.HELD)
+    await letter(house, ticket.id, 2, state=LetterState.SENT)
+
+    first = await house.client.post("/v1/letters/let_1/cancel")
+    again = await house.client.post("/v1/letters/let_1/cancel")
+
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert first.json()["state"] == "cancelled"
+    assert first.json()["reason"].startswith("cancelled by user:")
+    problem(await house.client.post("/v1/letters/let_2/cancel"), 409, "move_not_allowed")
+    problem(await house.client.post("/v1/letters/let_9/cancel"), 404, "not_found")
+
+
 async def test_a_mail_is_traced_from_the_ledger_to_its_letters_with_and_without_brackets(
     house: House,
 ) -> None:

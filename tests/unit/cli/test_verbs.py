@@ -32,6 +32,7 @@ def one_line(done: Answer) -> str:
         ("dead", "replay", "ombud.mail.v1.dead:0:99"),
         ("letters", "show", "let_x"),
         ("letters", "retry", "let_x"),
+        ("letters", "cancel", "let_x"),
         ("letters", "list", "--state", "bogus"),
         ("letters", "preview", "bogus"),
         ("letters", "preview", "reply", "--language", "tlh"),

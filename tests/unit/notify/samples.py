@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.notify.delivery import Deliverer
+from services.notify.rates import Rates
 from services.notify.settings import NotifySettings, RetrySettings
 from services.notify.smtp_mailer import SmtpMailer
 from shared.adapters.system_clock import SystemClock
@@ -32,7 +33,8 @@ QUICK = NotifySettings(
     answer_seconds=0.5,
     accept_seconds=0.5,
     stop_seconds=3.0,
-    retry=RetrySettings(first_pause=0.05, longest_pause=0.2),
+    retry=RetrySettings(first_pause=0.05, longest_pause=0.2, greylist_pause=0.05),
+    undo_seconds=0.0,
 )
 """Everything as in a real process, only sooner."""
 
@@ -114,7 +116,8 @@ async def delivering(
 ) -> AsyncIterator[Deliverer]:
     """A process's delivery, running; stopped in good order at the end."""
     async with mailer_to(address, settings) as mailer:
-        deliverer = Deliverer(stores.letters, mailer, clock or SystemClock(), settings, SECRET)
+        rates = Rates(stores.documents, settings)
+        deliverer = Deliverer(stores.letters, mailer, clock or SystemClock(), settings, SECRET, rates)
         stop = asyncio.Event()
         running = asyncio.create_task(deliverer.run(stop))
         try:

@@ -28,7 +28,7 @@ async def test_letters_are_listed_newest_first_by_state_and_ticket(stores: Store
     assert [one.id for one in (await list_letters(stores, "queued")).items] == ["let_2", "let_1", "let_0"]
     assert [one.id for one in (await list_letters(stores, ticket_id="tkt_0")).items] == ["let_2", "let_0"]
     assert [one.id for one in (await list_letters(stores, "failed")).items] == ["let_failed"]
-    with pytest.raises(Invalid, match="there are queued, sending, sent, failed, bounced"):
+    with pytest.raises(Invalid, match="there are held, queued, sending, sent, failed, bounced, cancelled"):
         await list_letters(stores, "lost")
 
 

@@ -53,6 +53,40 @@ def test_each_try_waits_longer_than_the_one_before(tries: int, pause: float) -> 
     assert 0.79 * pause <= (own.wake_at - NOW).total_seconds() <= 1.21 * pause
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "greylisted"),
+    [
+        (451, "4.7.1 Greylisted, try again in 300 seconds", True),
+        (450, "4.2.0 <ada@customer.example>: Recipient address rejected: Greylisted", True),
+        (451, "4.7.1 Service unavailable", True),
+        (451, "you are graylisting material", True),
+        (451, "4.3.0 disk full", False),
+        (451, "14.7.10 is no status", False),
+        (421, "4.7.1 shutting down", False),
+        (None, "greylisted", False),
+    ],
+)
+def test_what_is_greylisted_comes_back_soon_and_again_and_what_is_not_waits_longer(
+    code: int | None, said: str, *, greylisted: bool
+) -> None:
+    pauses = []
+    for tries in range(4):
+        own = sending(is_automatic=True, tries=tries)
+        outcome.note(own, Answer(Verdict.LATER, code, said), NOW, RETRY)
+        assert own.wake_at is not None
+        pauses.append((own.wake_at - NOW).total_seconds())
+
+    assert (pauses == [60, 120, 180, 240]) is greylisted
+    assert (sum(pauses) <= 600) is greylisted
+
+
+def test_a_pause_for_greylisting_is_never_longer_than_the_longest() -> None:
+    own = sending(is_automatic=True, tries=300)
+    outcome.note(own, Answer(Verdict.LATER, 451, "4.7.1 greylisted"), NOW, RETRY)
+
+    assert own.wake_at == NOW + timedelta(seconds=14_400)
+
+
 @pytest.mark.parametrize("verdict", [Verdict.LATER, Verdict.UNCERTAIN])
 def test_after_four_days_a_letter_is_given_up_with_the_last_answer(verdict: Verdict) -> None:
     own = sending(is_automatic=False, tries=20)

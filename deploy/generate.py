@@ -77,7 +77,8 @@ def env_example() -> str:
     """Every setting with its default, as an environment file."""
     lines = ["# Every setting of Ombud with its default. Made from the settings classes.", ""]
     for name, field in OmbudSettings.model_fields.items():
-        lines += _settings_of(f"OMBUD_{name.upper()}", field)
+        if name != "mailboxes":  # told below
+            lines += _settings_of(f"OMBUD_{name.upper()}", field)
     lines += ["", "# A mailbox, here called SUPPORT; any number of them."]
     for name, field in MailboxSettings.model_fields.items():
         lines += _settings_of(f"OMBUD_MAILBOXES__SUPPORT__{name.upper()}", field)
@@ -93,8 +94,6 @@ def _settings_of(variable: str, field: FieldInfo) -> list[str]:
             for line in _settings_of(f"{variable}__{name.upper()}", _kept(nested, getattr(default, name)))
         ]
         return ["", *inner]
-    if isinstance(default, dict):
-        return []
     said = f"# {field.description}\n" if field.description else ""
     if default is PydanticUndefined:
         return [f"{said}# {variable}=   (required)"]

@@ -91,6 +91,9 @@ def look_into(name: str, mailbox: MailboxSettings, settings: OmbudSettings, fold
 async def _smtp(settings: OmbudSettings) -> str:
     import aiosmtplib
 
+    from services.notify.smtp_login import log_in
+    from shared.runtime.tokens import token_source
+
     smtp = settings.smtp
     if not smtp.host:
         return "not set: letters wait (OMBUD_SMTP__HOST)"
@@ -103,7 +106,11 @@ async def _smtp(settings: OmbudSettings) -> str:
     )
     try:
         async with client:
-            if smtp.username:
+            if tokens := token_source("smtp", "OMBUD_SMTP__OAUTH", smtp.oauth):
+                if client.is_ehlo_or_helo_needed:
+                    await client.ehlo()
+                await log_in(client, smtp, tokens)
+            elif smtp.username:
                 await client.login(smtp.username, smtp.password.get_secret_value())
             return f"{smtp.host}:{smtp.port} answers"
     except (aiosmtplib.SMTPException, socket.gaierror) as fault:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from aiosmtplib import SMTP, SMTPException, SMTPHeloError
 
 from services.notify.settings import NotifySettings
+from services.notify.smtp_login import log_in
 from shared.domain.errors import Unavailable
 from shared.runtime.settings import SmtpSettings
+from shared.runtime.tokens import token_source
 
 PARTING = 2.0
 """Seconds for the relay's answer to QUIT."""
@@ -50,6 +52,7 @@ class SmtpPool:
         self._settings = settings
         self._hello = hello
         self._tls = tls or (None if relay.tls == "none" else ssl.create_default_context())
+        self._tokens = token_source("smtp", "OMBUD_SMTP__OAUTH", relay.oauth)
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[Line] = []
         self._busy = 0  # lines that are lent or being opened
@@ -129,11 +132,12 @@ class SmtpPool:
     async def _open(self) -> Line:
         if not self._relay.host:
             raise Unavailable("smtp", "no relay is configured (OMBUD_SMTP__HOST)")
+        by_password = self._relay.username and self._tokens is None
         smtp = SMTP(
             hostname=self._relay.host,
             port=self._relay.port,
-            username=self._relay.username or None,
-            password=self._relay.password.get_secret_value() if self._relay.username else None,
+            username=self._relay.username if by_password else None,
+            password=self._relay.password.get_secret_value() if by_password else None,
             local_hostname=self._hello,
             timeout=self._settings.answer_seconds,
             use_tls=self._relay.tls == "implicit",
@@ -145,6 +149,8 @@ class SmtpPool:
                 await smtp.connect(timeout=self._settings.connect_seconds)
                 if smtp.is_ehlo_or_helo_needed:
                     await _greet(smtp)
+                if self._tokens is not None:
+                    await log_in(smtp, self._relay, self._tokens)
         except (SMTPException, OSError, TimeoutError) as fault:
             smtp.close()
             raise Unavailable("smtp", str(fault) or type(fault).__name__) from fault

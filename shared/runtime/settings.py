@@ -167,6 +167,13 @@ class SmtpSettings(Section):
     tls: Literal["implicit", "starttls", "none"] = "starttls"
     username: str = ""
     password: SecretStr = SecretStr("")
+    oauth: OAuthSettings = OAuthSettings()
+
+    @model_validator(mode="after")
+    def _tokens_have_an_account(self) -> Self:
+        if self.oauth.token_url and not self.username:
+            raise ValueError("oauth: username has to be set too, to the account that the tokens are for")
+        return self
 
 
 class HttpSettings(Section):

@@ -1,7 +1,7 @@
 """The containers truly run: the image is built, the compose file carries a mail and restarts what dies.
 
-Only where it is asked for by name (`OMBUD_REQUIRE=docker`): on a fresh checkout, which has to make its base image
-first, it takes more than the four minutes that CI has for it. It needs root and packages of the system.
+Only where it is asked for by name (`OMBUD_REQUIRE=docker`): on a fresh checkout, which has to make its base
+image first, it takes more than the four minutes that CI has for it. It needs root and packages of the system.
 """
 
 import asyncio

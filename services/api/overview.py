@@ -64,7 +64,7 @@ async def read_overview(stores: Stores) -> Counter[str]:
 
 
 async def refresh_overview(stores: Stores, clock: Clock, projection: OverviewProjection) -> Refreshed:
-    """Count all tickets anew; see the module. Takes some seconds for each 100,000 tickets."""
+    """Count all tickets anew; see the module. Takes about half a minute for each 100,000 tickets."""
     found = Refreshed()
     await _count_missing(stores, projection, found)
     for shard in range(SHARDS):

@@ -82,6 +82,8 @@ TICKETS = Spec(
         Index(("status", "updated_at")),
         Index(("priority", "updated_at")),
         Index(("assignee", "updated_at")),
+        # An agent's open tickets, the view that is asked for most: few of all that were ever theirs.
+        Index(("assignee", "status", "updated_at")),
         Index(("team", "updated_at")),
         Index(("mailbox", "updated_at")),
         Index(("customer_address", "updated_at")),

@@ -82,6 +82,9 @@ def _answer(raw: bytes | None, limits: Limits) -> tuple[bytes, bool]:
 
 
 def _send(out: BinaryIO, data: bytes) -> None:
-    out.write(LENGTH.pack(len(data)))
-    out.write(data)
-    out.flush()
+    try:
+        out.write(LENGTH.pack(len(data)))
+        out.write(data)
+        out.flush()
+    except BrokenPipeError:  # the parent has gone, and nobody is there to be told
+        os._exit(0)

@@ -27,7 +27,7 @@ from tests.chaos.evidence import Death, Evidence
 from tests.chaos.invariants import judged
 from tests.chaos.killer import Killer
 from tests.chaos.load import Load, Shares
-from tests.chaos.offsets import DEAD, KafkaOffsets, Samples, SqliteOffsets, sample
+from tests.chaos.offsets import DEAD, KafkaOffsets, Samples, SqliteOffsets, sample, sample_once
 from tests.helpers import eventually
 from tests.story.programs import Program, cluster, embedded
 
@@ -151,6 +151,7 @@ class Trial:
         """
         unready = await self._unready()
         stuck = await self._stuck(within)
+        await sample_once(self.offsets.fresh, self.store, self.samples)  # a quick run may have had none
         run = await self._evidence(unready)
         found = stuck + judged(run, deaths=deaths)
         wrong = [one for one in found if one.partition(":")[0] not in without]

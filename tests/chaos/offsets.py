@@ -8,7 +8,7 @@ A sample that cannot be taken, because the broker or the store is down, is no sa
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,11 +159,13 @@ async def sample(fresh: Fresh, store: Store, into: Samples) -> None:
     """Take samples until cancelled."""
     while True:
         await asyncio.sleep(EVERY)
-        try:
-            committed = await fresh()
-            await asyncio.to_thread(_compare, committed, store, into)
-        except (KafkaError, OSError, PyMongoError, sqlite3.Error):
-            continue  # the fault of the scenario: no sample
+        await sample_once(fresh, store, into)
+
+
+async def sample_once(fresh: Fresh, store: Store, into: Samples) -> None:
+    """Take one, if it can be taken: what keeps it from that is the fault of the scenario."""
+    with suppress(KafkaError, OSError, PyMongoError, sqlite3.Error):
+        await asyncio.to_thread(_compare, await fresh(), store, into)
 
 
 def _compare(committed: Mapping[str, Sequence[Record]], store: Store, into: Samples) -> None:

@@ -196,3 +196,22 @@ async def test_intake_sets_a_mail_aside_that_its_processes_give_up(platform: Pla
     assert "parse_seconds" in heavy.reason
     assert await platform.blobs.read(heavy.digest) == LONG
     assert light.outcome is Outcome.INGESTED
+
+
+async def test_a_worker_whose_parent_has_gone_before_it_was_ready_ends_without_a_word() -> None:
+    """Its stderr is the service's log, in which every line is JSON."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from services.ingest.parse_worker import main; main()",
+        Limits().model_dump_json(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    _, said = await process.communicate()
+
+    assert (process.returncode, said) == (0, b"")

@@ -40,8 +40,7 @@ def one_round(folder: Path, chosen: Sequence[str], *, short: bool) -> Round:
     """Run the scenarios once, with a seed of its own."""
     seed, results, report = seed_of(), folder / "results.jsonl", folder / "report.xml"
     environment = {**os.environ, "OMBUD_CHAOS_SEED": seed, "OMBUD_CHAOS_RESULTS": str(results)}
-    if not short:
-        environment["OMBUD_CHAOS"] = "long"
+    environment["OMBUD_CHAOS"] = "short" if short else "long"
     command = [sys.executable, "-m", "pytest", "tests/chaos", f"--junitxml={report}", *chosen]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False)
     trials = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
@@ -99,7 +98,7 @@ def main() -> int:
     """Run the rounds and write the table."""
     parser = argparse.ArgumentParser(prog="chaos")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--short", action="store_true", help="the form of make check")
+    parser.add_argument("--short", action="store_true", help="minutes instead of hours")
     options, chosen = parser.parse_known_args()
     rounds = []
     for _ in range(options.rounds):

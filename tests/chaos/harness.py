@@ -42,7 +42,7 @@ PUBLISHING = ("tickets", "letters", "deadlines")
 
 
 def size(short: int, long: int) -> int:
-    """The short form's number in `make check`, the long form's in `make chaos`."""
+    """The short form's number, or the long form's."""
     return long if LONG else short
 
 

@@ -27,6 +27,7 @@ from tests.chaos.evidence import Death, Evidence
 from tests.chaos.invariants import judged
 from tests.chaos.killer import Killer
 from tests.chaos.load import Load, Shares
+from tests.chaos.memory import weigh
 from tests.chaos.offsets import DEAD, KafkaOffsets, Samples, SqliteOffsets, sample, sample_once
 from tests.helpers import eventually
 from tests.story.programs import Program, cluster, embedded
@@ -35,9 +36,10 @@ LONG = os.environ.get("OMBUD_CHAOS") == "long"
 READY_WITHIN = 60.0
 """Seconds after the last fault (I7)."""
 DRAINED_WITHIN = 150.0
-PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
 Settings = Mapping[str, str]
 """Of the environment, by name."""
+Looks = tuple[oracle.Store, KafkaOffsets | SqliteOffsets]
+"""What looks at the stores without the product."""
 PUBLISHING = ("tickets", "letters", "deadlines")
 
 
@@ -238,6 +240,13 @@ class Trial:
         }
         return {name: f"http://127.0.0.1:{port}" for name, port in known.items()}
 
+    def pids(self) -> dict[str, int]:
+        """The process that each service has now."""
+        program = self.program
+        return {
+            name: program.process.pid if name == "run" else program.pid_of(name) for name in self.health()
+        }
+
     def _report(self, run: Evidence, wrong: list[str]) -> None:
         row = {
             "scenario": self.name,
@@ -273,21 +282,11 @@ async def on_cluster(
     def another() -> Program:
         return cluster(data, replicas, **(settings or {}))
 
-    async with AsyncExitStack() as programs:
-        running = await programs.enter_async_context(another())
-        store, offsets = oracle.MongoStore(running.ready["mongo"]), KafkaOffsets(running.ready["kafka"])
-        trial = Trial(
-            name,
-            data,
-            another=another,
-            program=running,
-            programs=programs,
-            store=store,
-            offsets=offsets,
-            shares=shares,
-        )
-        async with _watched(trial):
-            yield trial
+    def look(running: Program) -> Looks:
+        return oracle.MongoStore(running.ready["mongo"]), KafkaOffsets(running.ready["kafka"])
+
+    async with _opened(name, data, another, look, shares) as trial:
+        yield trial
 
 
 @asynccontextmanager
@@ -302,9 +301,24 @@ async def on_embedded(
         chosen = {"OMBUD_LOG__FORMAT": "json", "OMBUD_LOG__LEVEL": "info", **(settings or {})}
         return embedded(data, data / "logs" / "run.log", **chosen)
 
+    async with _opened(
+        name, data, another, lambda _: (oracle.SqliteStore(file), SqliteOffsets(file)), shares
+    ) as trial:
+        yield trial
+
+
+@asynccontextmanager
+async def _opened(
+    name: str,
+    data: Path,
+    another: Callable[[], Program],
+    look: Callable[[Program], Looks],
+    shares: Shares | None,
+) -> AsyncIterator[Trial]:
+    """Start the program, and sample offsets and memory while the block runs."""
     async with AsyncExitStack() as programs:
         running = await programs.enter_async_context(another())
-        store, offsets = oracle.SqliteStore(file), SqliteOffsets(file)
+        store, offsets = look(running)
         trial = Trial(
             name,
             data,
@@ -315,46 +329,16 @@ async def on_embedded(
             offsets=offsets,
             shares=shares,
         )
-        async with _watched(trial):
+        watching = [
+            asyncio.create_task(sample(offsets.fresh, store, trial.samples)),
+            asyncio.create_task(weigh(trial.pids, trial.memory)),
+        ]
+        try:
             yield trial
-
-
-@asynccontextmanager
-async def _watched(trial: Trial) -> AsyncIterator[None]:
-    """Samples offsets and memory while the block runs."""
-    watching = [
-        asyncio.create_task(sample(trial.offsets.fresh, trial.store, trial.samples)),
-        asyncio.create_task(_weigh(trial)),
-    ]
-    try:
-        yield
-    finally:
-        for task in watching:
-            task.cancel()
-        ended = await asyncio.gather(*watching, return_exceptions=True)
-    for outcome in ended:
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
-async def _weigh(trial: Trial) -> None:
-    """The resident memory of each service, now and then."""
-    started = time.monotonic()
-    pids: dict[str, int] = {}
-    while True:
-        for name in trial.health():
-            try:
-                pid = trial.program.process.pid if name == "run" else trial.program.pid_of(name)
-                megabytes = _resident(pid)
-            except (OSError, IndexError):
-                continue  # it has just died
-            if pids.setdefault(name, pid) != pid:  # another life, another memory
-                pids[name] = pid
-                trial.memory.pop(name, None)
-            trial.memory.setdefault(name, []).append((time.monotonic() - started, megabytes))
-        await asyncio.sleep(2.0)
-
-
-def _resident(pid: int) -> float:
-    """Megabytes in memory. Raises `OSError`, or `IndexError` in the moment of its end."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
+        finally:
+            for task in watching:
+                task.cancel()
+            ended = await asyncio.gather(*watching, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import pytest
 from pymongo import MongoClient
 
+from deploy.local.kafka import Kafka
 from deploy.local.packages import require
 from services.sandbox.dovecot import Dovecot
 from services.sandbox.smtp_sink import SmtpSink
@@ -65,6 +66,25 @@ def _of_the_run(config: pytest.Config, kind: str) -> str:
         return config.stash[RUN].address(kind)
     except Missing as reason:
         missing(kind, str(reason))
+
+
+@pytest.fixture(scope="module")
+def _own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def broker(_own_broker: Kafka) -> Kafka:
+    """A broker that may be killed; it runs at the start of each test."""
+    try:
+        _own_broker.start()
+    except Refused as reason:
+        missing("kafka", str(reason))
+    return _own_broker
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,11 @@ from services.sandbox.maildrop import deliver, make_maildir
 from services.sandbox.process import Process, free_port
 from services.settings import OmbudSettings
 from shared.adapters.kafka_bus import KafkaBus
-from shared.domain.errors import Refused
 from shared.runtime.settings import KafkaSettings, MongoSettings
 from shared.runtime.wiring import open_platform
 from shared.stores.stores import Stores
 from tests.chaos.harness import seed_of
 from tests.chaos.traffic import scene
-from tests.conftest import missing
 from tests.contract.bus_adapters import kafka_options
 from tests.helpers import eventually, unique
 from tests.story.programs import mail
@@ -44,25 +42,6 @@ FROZEN = 3.0
 SECRET = "a secret of the tests, and nobody else's"
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300), pytest.mark.xdist_group("kafka flapping")]
-
-
-@pytest.fixture(scope="module")
-def _own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        yield broker
-    finally:
-        broker.stop()
-
-
-@pytest.fixture
-def broker(_own_broker: Kafka) -> Kafka:
-    """A broker that may be killed; it runs at the start of each test."""
-    try:
-        _own_broker.start()
-    except Refused as reason:
-        missing("kafka", str(reason))
-    return _own_broker
 
 
 async def flap(broker: Kafka, *, kill: bool) -> None:

@@ -7,17 +7,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from deploy.local.kafka import Kafka
 from shared.adapters.kafka_bus import KafkaBus
 from shared.adapters.kafka_subscription import KafkaSubscription
-from shared.domain.errors import Refused, Unavailable
+from shared.domain.errors import Unavailable
 from shared.metrics import BUS_PRODUCER_RESTARTS, BUS_WAITS
 from shared.ports.bus import Message, Record
-from tests.conftest import missing
 from tests.contract.bus_adapters import (
     behind,
     has_all,
@@ -30,25 +28,6 @@ from tests.contract.bus_kafka import counted, member, raises_unavailable, read_t
 from tests.helpers import eventually, free_port, unique
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture(scope="module")
-def _own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
-    try:
-        yield broker
-    finally:
-        broker.stop()
-
-
-@pytest.fixture
-def broker(_own_broker: Kafka) -> Kafka:
-    """A broker that may be killed; it runs at the start of each test."""
-    try:
-        _own_broker.start()
-    except Refused as reason:
-        missing("kafka", str(reason))
-    return _own_broker
 
 
 @pytest.fixture

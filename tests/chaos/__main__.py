@@ -1,7 +1,8 @@
 """`make chaos`: the long form of every scenario, a few times from new seeds, and the table of what came out.
 
-`ARGS="--rounds 1 --short -k burst"` chooses. The table stands in docs/reliability.md between its two marks.
-The exit status is 1 when anything was wrong in any round; the table says so, too.
+`ARGS="--rounds 1 --short -k burst"` chooses. A form's table stands in docs/reliability.md between its two
+marks; it is written when no scenario was left out. The exit status is 1 when anything was wrong in any round;
+the table says so, too.
 """
 
 import argparse
@@ -21,9 +22,9 @@ from tests.chaos.harness import seed_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = CHECKOUT / "docs" / "reliability.md"
-BEGIN, END = "<!-- results: make chaos -->", "<!-- end of results -->"
+MARKS = "<!-- results: {form} form -->", "<!-- end of the {form} form -->"
 FIGURES = ("mails", "tickets", "letters", "held", "fired", "killed", "offsets", "seconds")
-"""Of a trial's report (harness.py), in the order of the table."""
+"""Of a trial's report (harness.py), in the order of the table, where they are summed over the rounds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def one_round(folder: Path, chosen: Sequence[str], *, short: bool) -> Round:
     """Run the scenarios once, with a seed of its own."""
     seed, results, report = seed_of(), folder / "results.jsonl", folder / "report.xml"
     environment = {**os.environ, "OMBUD_CHAOS_SEED": seed, "OMBUD_CHAOS_RESULTS": str(results)}
-    environment["OMBUD_CHAOS"] = "short" if short else "long"
+    environment["OMBUD_CHAOS"] = form_of(short=short)
     command = [sys.executable, "-m", "pytest", "tests/chaos", f"--junitxml={report}", *chosen]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False)
     trials = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
@@ -60,18 +61,20 @@ def _outcomes(report: Path) -> dict[str, tuple[str, float]]:
 
 def tables(rounds: Sequence[Round], *, short: bool) -> str:
     """The results as Markdown."""
-    form, seeds = "short" if short else "long", ", ".join(f"`{one.seed}`" for one in rounds)
+    form, seeds = form_of(short=short), ", ".join(f"`{one.seed}`" for one in rounds)
     lines = [
-        f"Run on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, the {form} form, seeds {seeds}.",
+        f"The {form} form, run on {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, seeds {seeds}.",
         "",
-        "| " + " | ".join(["scenario", "seed", *FIGURES, "result"]) + " |",
+        "| " + " | ".join(["scenario", "runs", *FIGURES, "wrong"]) + " |",
         "|---" * (len(FIGURES) + 3) + "|",
     ]
-    for one in rounds:
-        for row in one.trials:
-            result = "good" if not row["wrong"] else "; ".join(row["wrong"])[:200].replace("|", "/")
-            cells = [row["scenario"], row["seed"], *(row[figure] for figure in FIGURES), result]
-            lines.append("| " + " | ".join(map(str, cells)) + " |")
+    trials = [row for one in rounds for row in one.trials]
+    for scenario in sorted({row["scenario"] for row in trials}):
+        runs = [row for row in trials if row["scenario"] == scenario]
+        sums = [round(sum(row[figure] for row in runs)) for figure in FIGURES]
+        wrong = [f"{row['seed']}: {'; '.join(row['wrong'])[:200]}" for row in runs if row["wrong"]]
+        said = " / ".join(wrong).replace("|", "/") or "nothing"
+        lines.append("| " + " | ".join(map(str, [scenario, len(runs), *sums, said])) + " |")
     lines += ["", "| tests of | " + " | ".join(f"round {n}" for n in range(1, len(rounds) + 1)) + " |"]
     lines.append("|---|" + "---|" * len(rounds))
     files = dict.fromkeys(name.partition("::")[0] for one in rounds for name in one.outcomes)
@@ -87,11 +90,17 @@ def _summed(one: Round, file: str) -> str:
     return f"{said} in {sum(seconds for _, seconds in mine):.0f} s"
 
 
-def write(document: Path, results: str) -> None:
-    """Put the results between the marks."""
-    before, _, rest = document.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n\n{results}\n\n{END}{after}")
+def form_of(*, short: bool) -> str:
+    """The form's name."""
+    return "short" if short else "long"
+
+
+def write(document: Path, form: str, results: str) -> None:
+    """Put the results between the form's marks."""
+    begin, end = (mark.format(form=form) for mark in MARKS)
+    before, _, rest = document.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    document.write_text(f"{before}{begin}\n\n{results}\n\n{end}{after}")
 
 
 def main() -> int:
@@ -107,7 +116,7 @@ def main() -> int:
     results = tables(rounds, short=options.short)
     print(results)
     if not chosen:
-        write(DOCUMENT, results)
+        write(DOCUMENT, form_of(short=options.short), results)
     return int(any(one.status for one in rounds))
 
 

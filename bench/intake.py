@@ -23,13 +23,14 @@ from bench.table import Row
 from bench.whole_way import parse_alone
 from services.ingest.handlers import Intake
 from services.ingest.ports import Fetched, Place
-from services.ingest.publish import publish, to_publish
+from services.ingest.publish import to_publish
 from shared.adapters.mongo import Mongo
 from shared.adapters.mongo_documents import MongoDocuments
 from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
 from shared.domain.events import MAIL_TOPIC
 from shared.ports.bus import Record
+from shared.runtime.mails import publish
 from shared.runtime.service import Reader, Service
 from shared.runtime.wiring import EMBEDDED_FILE
 from shared.stores.collections import COLLECTIONS

@@ -22,6 +22,9 @@ T = TypeVar("T")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 AlwaysJson = Annotated[bool, typer.Option("--json", help="The output is JSON in any case.")]
 
+OPERATOR = "operator"
+"""Who does what is done at the command line, as the documents that it changes remember it."""
+
 NARROWEST = 4
 WIDEST = 60
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.console import AlwaysJson, Json, say, say_json, table, with_platform
+from services.cli.console import OPERATOR, AlwaysJson, Json, say, say_json, table, with_platform
 from services.settings import OmbudSettings, read_settings
 from shared.domain.letters import Letter
 from shared.domain.suppressions import Suppression
@@ -80,7 +80,7 @@ def cancel(letter_id: str, json: Json = False) -> None:
     from services.notify.commands import cancel_letter
 
     async def work(wired: Wired, _: OmbudSettings) -> Letter:
-        return await cancel_letter(wired.platform.stores, wired.platform.clock, letter_id, "operator")
+        return await cancel_letter(wired.platform.stores, wired.platform.clock, letter_id, OPERATOR)
 
     cancelled = with_platform(work).id
     say(json, {"event": "cancelled", "id": cancelled}, f"{cancelled} will not be sent")

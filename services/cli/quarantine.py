@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from services.cli.console import AlwaysJson, Json, read_file, say, say_json, table, with_platform
+from services.cli.console import OPERATOR, AlwaysJson, Json, read_file, say, say_json, table, with_platform
 from services.settings import OmbudSettings
 from shared.domain.errors import Refused
 from shared.domain.ledger import LedgerEntry
 from shared.ports.documents import Page
+from shared.runtime import quarantine
 from shared.runtime.wiring import Wired
 
 app = typer.Typer(
@@ -25,10 +26,9 @@ app = typer.Typer(
 @app.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 50, json: Json = False) -> None:
     """The quarantined mails, the latest first, with the reason of each."""
-    from services.ingest.quarantine import quarantined
 
     async def work(wired: Wired, _: OmbudSettings) -> Page[LedgerEntry]:
-        return await quarantined(wired.platform, limit)
+        return await quarantine.quarantined(wired.platform, limit)
 
     entries = with_platform(work).items
     if json:
@@ -63,12 +63,10 @@ def edit(
 
     `retry` then reads the new ones.
     """
-    from services.ingest.quarantine import edit as edited
-
     data = read_file(file) if file is not None else _in_editor(_shown(entry_id, edited=True)[1])
 
     async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
-        return await edited(wired.platform, entry_id, data)
+        return await quarantine.edit(wired.platform, entry_id, data, OPERATOR)
 
     entry = with_platform(work)
     told = {"event": "edited", "id": entry.id, "digest": entry.digest, "edited": entry.edited}
@@ -79,10 +77,9 @@ def edit(
 @app.command()
 def retry(entry_id: str, json: Json = False) -> None:
     """Give a quarantined mail to intake again, once what was wrong is mended."""
-    from services.ingest.quarantine import retry as tried_again
 
     async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
-        return await tried_again(wired.platform, entry_id)
+        return await quarantine.retry(wired.platform, entry_id, OPERATOR)
 
     released = with_platform(work).id
     say(json, {"event": "released", "id": released}, f"{released} is on its way again")
@@ -91,20 +88,17 @@ def retry(entry_id: str, json: Json = False) -> None:
 @app.command()
 def release(entry_id: str, json: Json = False) -> None:
     """Let a mail through that cannot be read: its headers make the ticket, the raw mail is a download."""
-    from services.ingest.quarantine import release as let_through
 
     async def work(wired: Wired, _: OmbudSettings) -> LedgerEntry:
-        return await let_through(wired.platform, entry_id)
+        return await quarantine.release(wired.platform, entry_id, OPERATOR)
 
     released = with_platform(work).id
     say(json, {"event": "released", "id": released}, f"{released} is on its way, with its headers alone")
 
 
 def _shown(entry_id: str, *, edited: bool) -> tuple[LedgerEntry, bytes]:
-    from services.ingest.quarantine import show as asked
-
     async def work(wired: Wired, _: OmbudSettings) -> tuple[LedgerEntry, bytes]:
-        return await asked(wired.platform, entry_id, edited=edited)
+        return await quarantine.show(wired.platform, entry_id, edited=edited)
 
     return with_platform(work)
 

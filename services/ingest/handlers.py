@@ -19,7 +19,7 @@ from services.ingest.came_back import CameBack
 from services.ingest.finder import Asked, Finder
 from services.ingest.parse_workers import ParseWorkers
 from services.ingest.parsing import ParsedMail, is_heavy, parse
-from services.ingest.recognise import NOTICES, Kind, Recognised, recognise
+from services.ingest.recognise import AUTO_REPLIES, NOTICES, Kind, Recognised, recognise
 from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
 from services.ingest.thread import Decision, Sender, Standing, standing_of
@@ -28,7 +28,7 @@ from shared.domain.cause import Cause
 from shared.domain.errors import Unreadable
 from shared.domain.ids import derived, sortable
 from shared.domain.ledger import LedgerEntry, Outcome
-from shared.domain.mail_fetched import MailFetched
+from shared.domain.mail_fetched import RELEASED, MailFetched
 from shared.domain.messages import Direction, Inner, Message
 from shared.domain.signed import Signer
 from shared.domain.ticket import Contact, Ticket
@@ -36,9 +36,6 @@ from shared.ports.bus import Record
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
 from shared.runtime.service import Platform
-
-RELEASED = "ce_released"
-"""Header of a mail published again: the version of the quarantined ledger entry that it is to replace."""
 
 PARSED_IN_LOOP = 256 * 1024
 """Characters; the quotes of a longer text are looked for in a thread, so that it delays no other mail."""
@@ -88,6 +85,7 @@ class Intake:
         self._policies = policies or {}
         self._finder = Finder(platform.stores, settings, Signer(platform.secret))
         self._came_back = CameBack(platform.stores)
+        self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
 
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
@@ -148,6 +146,8 @@ class Intake:
         policy = self._policies.get(fetched.mailbox, Policy())
         taken = _taken(fetched, mail, recognised, self._stale, policy)
         message = await self._message_on_ticket(taken)
+        if message is None:
+            return _entry_of(fetched, Outcome.IGNORED, "an automatic answer that belongs to no ticket", mail)
         await self._came_back.note(mail, recognised, message.id, taken.cause.at)
         if message.origin == fetched.entry:
             reason = "; ".join(message.reasons)
@@ -156,13 +156,16 @@ class Intake:
             await self._came_to_another(taken, message)
         return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
 
-    async def _message_on_ticket(self, taken: _Taken) -> Message:
+    async def _message_on_ticket(self, taken: _Taken) -> Message | None:
+        """None for an automatic answer that belongs to no ticket, if such are to be ignored."""
         first = (await self._stores.messages.get_many([taken.document_id])).get(taken.document_id)
         asked = _asked(taken)
         known = await self._stores.thread_ids.get_many(self._finder.ids(asked))
         if first is not None and await self._done_by_another(first, taken):
             return first
         decision = await self._finder.find(asked, known)
+        if first is None and decision.opens and taken.recognised.kind in self._ignored:
+            return None
         new = _message(taken, decision, await self._split(taken.mail))
         message = first or await self._stores.messages.add(new)
         if message is not new:

@@ -28,10 +28,10 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from services.ingest.imap_clearing import Clearing, refusals_told
-from services.ingest.large_mail import head_of
 from services.ingest.ports import Fetched, MailboxFailed, NotCleared, Place, Waiting, Why
 from services.ingest.settings import IngestSettings
 from shared.adapters.oauth import Bearer, TokenFault, TokenSource
+from shared.domain.stand_in import head_of
 from shared.runtime.settings import MailboxSettings
 
 FIRST_IDLE = 1.0  # seconds

@@ -11,10 +11,12 @@ from typing import Any
 
 import structlog
 
-from services.ingest.large_mail import head_bytes, stand_in, too_large
+from services.ingest.large_mail import head_bytes, too_large
 from services.ingest.ports import Mailbox, Place, Waiting
-from services.ingest.publish import ToPublish, to_publish
+from services.ingest.publish import to_publish
 from services.ingest.settings import Limits
+from shared.domain.stand_in import stand_in
+from shared.runtime.mails import ToPublish
 from shared.runtime.service import Platform
 
 PIECE = 1024 * 1024

@@ -1,59 +1,19 @@
-"""What stands for a mail that is too large to be read, or that a person lets through unread: its own headers,
-and a notice in place of its body. Pure.
+"""A mail that is too large to be read: how much of it is asked for, what its ticket says of the rest. Pure.
 
-So it goes the way of every mail, and opens or joins a ticket as its headers say. The notice follows from the
-mail and the limits alone: however often the mail is fetched, the same bytes stand for it.
+The notice follows from the mail and the limits alone: however often the mail is fetched, the same bytes stand
+for it (shared/domain/stand_in.py).
 """
 
-import re
-
 from services.ingest.settings import MIB, Limits
+from shared.domain.stand_in import LONGEST_HEAD
 
-LONGEST_HEAD = 128 * 1024
-"""Bytes of headers that are read at most; further limits may allow less."""
 ROOM = 1024
 """Bytes of a head that are left for the fields that we put into it."""
-
-LONGEST_FIELD = 4096
-"""Bytes kept of a field of a head that cannot be read."""
-
-_ESSENTIAL = frozenset(
-    b"from sender reply-to to cc subject date message-id in-reply-to references return-path "
-    b"auto-submitted precedence list-id x-loop".split()
-)
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_FIELD = re.compile(rb"\r?\n(?![ \t])")
-_OF_THE_BODY = (b"content-", b"mime-version:")
-_NEW_BODY = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
 
 
 def head_bytes(limits: Limits) -> int:
     """How much of a large mail is asked for to find its headers in."""
     return min(LONGEST_HEAD, max(limits.head_bytes - ROOM, ROOM))
-
-
-def head_of(begins: bytes) -> bytes:
-    """The header block of a mail that begins so; one that is cut short goes up to a whole line."""
-    end = _HEAD_END.search(begins)
-    if end is not None:
-        return begins[: end.start()]
-    return begins[: begins.rfind(b"\n") + 1].rstrip(b"\r\n")
-
-
-def stand_in(head: bytes, notice: str) -> bytes:
-    """The mail to read in place of one with this head."""
-    fields = [field for field in _FIELD.split(head) if not field.lower().startswith(_OF_THE_BODY)]
-    return b"\r\n".join([*fields, _NEW_BODY]) + f"[{notice}]\r\n".encode("utf-8", "replace")
-
-
-def essentials(head: bytes) -> bytes:
-    """Of a head that cannot be read, the fields that say who wrote what to whom, once each and cut."""
-    found: dict[bytes, bytes] = {}
-    for field in _FIELD.split(head):
-        name, colon, value = field.partition(b":")
-        if colon and name.strip().lower() in _ESSENTIAL:
-            found.setdefault(name.strip().lower(), name.strip() + b":" + value[:LONGEST_FIELD])
-    return b"\r\n".join(found.values())
 
 
 def too_large(size: int, kept: bool, limits: Limits) -> str:
@@ -68,14 +28,6 @@ def too_large(size: int, kept: bool, limits: Limits) -> str:
     return (
         f"{said}It also has more than the {_mib(limits.kept_bytes)} that are kept "
         "(OMBUD_INGEST__LIMITS__KEPT_BYTES): it is on its mail server alone."
-    )
-
-
-def unreadable(reason: str) -> str:
-    """The notice for a mail that a person let through although it cannot be read."""
-    return (
-        f"This mail could not be read: {reason}. Only its most important headers are shown.\r\n"
-        "The whole mail is kept: download the raw mail of this message."
     )
 
 

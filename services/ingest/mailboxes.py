@@ -17,12 +17,13 @@ from services.ingest.keeping import large
 from services.ingest.lease import lease_id
 from services.ingest.maildir_mailbox import MaildirMailbox
 from services.ingest.ports import Mailbox, MailboxFailed, Place, Waiting
-from services.ingest.publish import ToPublish, publish, to_publish
+from services.ingest.publish import to_publish
 from services.ingest.reconcile import entries_of
 from services.ingest.settings import IngestSettings
 from shared.adapters.oauth import TokenSource
 from shared.domain.errors import NotFound, Refused
 from shared.domain.ledger import Outcome
+from shared.runtime.mails import ToPublish, publish
 from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
 from shared.runtime.tokens import token_source

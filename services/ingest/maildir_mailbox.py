@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from services.ingest.large_mail import head_of
 from services.ingest.ports import Fetched, MailboxFailed, NotCleared, Waiting
+from shared.domain.stand_in import head_of
 
 UIDLIST = "ombud-uidlist"
 LOOK_EVERY = 0.2  # seconds

@@ -1,31 +1,17 @@
-"""From a fetched mail to the bus; and what the ledger says of a mail that could not be fetched.
+"""From a fetched mail to what is published of it; what the ledger says of one that could not be fetched.
 
-A mail too large to travel is put into the blobs first and travels by reference. What `publish` returned for
-is durable. Publishing a mail again is harmless: intake finds its ledger entry.
+Publishing itself is shared/runtime/mails.py.
 """
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.ingest.ports import Fetched, Place
 from shared import metrics
-from shared.domain.events import MAIL_TOPIC
 from shared.domain.ids import digest
 from shared.domain.ledger import LedgerEntry, Outcome, entry_id
-from shared.domain.mail_fetched import INLINE_LIMIT, MailFetched, thread_key
-from shared.ports.bus import Message
+from shared.domain.mail_fetched import MailFetched, thread_key, trace_of
+from shared.runtime.mails import ToPublish
 from shared.runtime.service import Platform
-
-
-@dataclass(frozen=True, slots=True)
-class ToPublish:
-    """A mail with its key on the bus; `headers` go beside those of the mail."""
-
-    fetched: MailFetched
-    key: str
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_publish(place: Place, uidvalidity: int, mail: Fetched, now: datetime) -> ToPublish:
@@ -43,26 +29,6 @@ def to_publish(place: Place, uidvalidity: int, mail: Fetched, now: datetime) -> 
         raw=mail.raw,
     )
     return ToPublish(fetched, thread_key(mail.raw, named))
-
-
-def trace_of(named: str) -> str:
-    """The W3C `traceparent` of a mail's way, which follows from its digest: a mail handled again has one."""
-    return f"00-{named[:32]}-{named[32:48]}-01"
-
-
-async def publish(platform: Platform, mails: Sequence[ToPublish]) -> None:
-    """Publish all of them in one call."""
-    if mails:
-        messages = await asyncio.gather(*(_message(platform, mail) for mail in mails))
-        await platform.bus.publish(messages)
-
-
-async def _message(platform: Platform, mail: ToPublish) -> Message:
-    fetched = mail.fetched
-    if fetched.raw is not None and len(fetched.raw) > INLINE_LIMIT:
-        await platform.blobs.put(fetched.raw)
-        fetched = replace(fetched, raw=None)
-    return Message(MAIL_TOPIC, mail.key, fetched.raw or b"", {**fetched.headers(), **mail.headers})
 
 
 async def note_unfetched(

@@ -21,13 +21,14 @@ from services.ingest.clearing import Clearer
 from services.ingest.cursor import MailboxCursor
 from services.ingest.keeping import Call, large
 from services.ingest.ports import Mailbox, MailboxFailed, Place, Waiting
-from services.ingest.publish import ToPublish, note_unfetched, publish, to_publish
+from services.ingest.publish import note_unfetched, to_publish
 from services.ingest.reconcile import Memory, Reconciler
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.ledger import Outcome
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
+from shared.runtime.mails import ToPublish, publish
 from shared.runtime.service import Platform
 
 BATCHES_LOOKED_AHEAD = 20

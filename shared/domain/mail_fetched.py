@@ -17,6 +17,9 @@ TYPE = "ombud.mail.fetched.v1"
 INLINE_LIMIT = 512 * 1024
 """Bytes; a larger mail travels by reference."""
 
+RELEASED = "ce_released"
+"""Header of a mail published again: the version of the quarantined ledger entry that it is to replace."""
+
 _ID = re.compile(rb"<([^<>\s]{1,998})>")
 _THREAD_HEADERS = (b"references", b"in-reply-to", b"message-id")
 _KEY_WINDOW = 64 * 1024
@@ -87,6 +90,11 @@ class MailFetched:
             )
         except (KeyError, ValueError) as fault:
             raise Unreadable(f"this is no {TYPE}: {fault}") from fault
+
+
+def trace_of(named: str) -> str:
+    """The W3C `traceparent` of a mail's way, which follows from its digest: a mail handled again has one."""
+    return f"00-{named[:32]}-{named[32:48]}-01"
 
 
 def thread_key(raw: bytes, digest: str) -> str:

@@ -17,13 +17,12 @@ from typing import Any
 import pytest
 
 from services.cli.serve import VERBS, builder
-from services.ingest.publish import trace_of
 from services.sandbox.maildrop import deliver
 from services.sandbox.sandbox import maildir_of
 from services.settings import OmbudSettings
 from shared.domain.events import EVENTS, MAIL_TOPIC, TICKETS_TOPIC, TOPICS
 from shared.domain.ids import digest
-from shared.domain.mail_fetched import TYPE, MailFetched, thread_key
+from shared.domain.mail_fetched import TYPE, MailFetched, thread_key, trace_of
 from shared.ports.bus import Message
 from shared.runtime.dead import DeadEvent, list_dead, replay_dead
 from shared.runtime.guard import LEAST_SEEN

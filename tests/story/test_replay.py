@@ -14,13 +14,12 @@ import pytest
 
 from services.api.overview import read_overview
 from services.cli.serve import VERBS, builder
-from services.ingest.publish import trace_of
 from services.sandbox.samples import samples
 from services.sandbox.smtp_sink import SmtpSink
 from services.settings import OmbudSettings
 from shared.domain.cause import Cause
 from shared.domain.ids import digest
-from shared.domain.mail_fetched import MailFetched, thread_key
+from shared.domain.mail_fetched import MailFetched, thread_key, trace_of
 from shared.domain.priority import Priority
 from shared.domain.status import Status
 from shared.ports.bus import Message

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.large_mail import essentials, head_of, stand_in
 from services.ingest.mailboxes import open_mailbox, reconcile
 from services.ingest.maildir_mailbox import MaildirMailbox
 from services.ingest.parsing import parse
@@ -17,6 +16,7 @@ from shared.domain.errors import NotFound
 from shared.domain.ids import digest
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.messages import Message
+from shared.domain.stand_in import essentials, head_of, stand_in
 from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
 from tests.servers.mailbox import ImapBox, settings_of

@@ -27,6 +27,12 @@ LONGEST_NAME = 255
 LONGEST_REPORT = 64 * 1024
 """Bytes kept of a part that tells what became of another mail; what matters of it stands at its beginning."""
 
+LONGEST_ATTACHED = 16 * 1024
+"""Bytes kept of a text file."""
+
+MOST_ATTACHED = 20
+"""Text files of which the beginning is kept."""
+
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _META_WINDOW = 2048
 _PATH = re.compile(r"[\\/]")
@@ -43,6 +49,7 @@ _REPORTS = (
     "text/calendar",
 )
 _STATUS = ("delivery-status", "disposition-notification")
+_TEXTS = ("text/plain", "text/html")
 _INNER = ("message/rfc822", "message/global")
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
@@ -76,6 +83,7 @@ class Bodies:
         self._inner: list[tuple[Part, int]] = []
         self.attachments: list[Attachment] = []
         self.reports: list[Report] = []
+        self.attached: list[str] = []
         self.decisions: list[str] = []
 
     def walk(self, mail: Part) -> None:
@@ -122,12 +130,15 @@ class Bodies:
         kind = part.head.get_content_type()
         if kind.startswith("multipart/"):
             return self._read_multipart(part, kind, depth)
-        if kind in ("text/plain", "text/html") and not _is_file(part):
+        if kind in _TEXTS and not _is_file(part):
             return [self._section(part, kind)]
         data = bytes_of(part)
         self.attachments.append(_attachment(part, kind, data))
         if kind in _REPORTS or kind.endswith(_STATUS):
             self.reports.append(Report(kind, clean(decode(data[:LONGEST_REPORT], None))))
+        if kind in _TEXTS and len(self.attached) < MOST_ATTACHED:
+            text = decode(data[:LONGEST_ATTACHED], part.head.get_content_charset())
+            self.attached.append(clean(text if kind == "text/plain" else text_from(text)))
         if kind in _INNER:
             self._inner.append((part, depth))
         elif kind in _TNEF:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from services.ingest.links import Token, links_of, numbers_in, referred, tokens_of
+from services.ingest.html_text import text_from
+from services.ingest.links import LOOKED_THROUGH, Token, links_of, numbers_in, referred, tokens_of
 from services.ingest.parsing import ParsedMail
 from services.ingest.settings import IngestSettings
 from services.ingest.thread import MOST_MERGES, Decision, Known, Rules, Sender, decide, standing_of
@@ -53,6 +54,7 @@ class Finder:
         self._rules = Rules(
             reopen_within=timedelta(days=settings.reopen_days),
             any_sender=settings.subject_reference == "any_sender",
+            changed_subject_opens=settings.changed_subject == "opens",
         )
 
     def ids(self, asked: Asked) -> list[str]:
@@ -61,6 +63,8 @@ class Finder:
         return [thread_id_for(one) for one in named + self._referred(asked)]
 
     def _referred(self, asked: Asked) -> list[str]:
+        if not self._settings.header_references:
+            return list(asked.bounced)
         return referred(asked.mail, self._settings.limits.references, asked.bounced)
 
     async def find(self, asked: Asked, known: dict[str, ThreadId]) -> Decision:
@@ -103,7 +107,7 @@ class Finder:
         named = [token.ticket_id for token in tokens] + [link.ticket_id for link in links]
         tickets = await self._tickets(named, {ticket.id: ticket for ticket in numbered})
         written_to = await self._written_to(asked.sender.address, tickets, [link.ticket_id for link in links])
-        about = Known(links, tickets, written_to, numbered, tokens)
+        about = Known(links, tickets, written_to, numbered, tokens, asked.mail.subject)
         return decide(asked.sender, asked.at, about, self._rules)
 
     def _candidate(self, asked: Asked, known: Mapping[str, ThreadId]) -> str:
@@ -139,12 +143,20 @@ class Finder:
         return any(one.address == sender for message in page.items for one in [*message.to, *message.cc])
 
     async def _numbered(self, asked: Asked) -> list[Ticket]:
-        """The tickets whose numbers the subject names, in its order."""
-        numbers = numbers_in(asked.mail.subject) if self._settings.subject_reference != "off" else []
+        """The tickets whose numbers the mail names, where operators want them looked for, in its order."""
+        numbers = numbers_in(self._searched(asked.mail), self._settings.reference_hooks)
         if not numbers:
             return []
         page = await self._stores.tickets.find({"number": AnyOf(numbers)}, limit=len(numbers))
         return sorted(page.items, key=lambda ticket: numbers.index(ticket.number))
+
+    def _searched(self, mail: ParsedMail) -> list[str]:
+        """The texts in which numbers are looked for, as a reader sees them."""
+        places = self._settings.reference_in if self._settings.subject_reference != "off" else []
+        texts = [mail.subject] if "subject" in places else []
+        if "body" in places:
+            texts += [mail.text, text_from(mail.html[: 2 * LOOKED_THROUGH])]
+        return texts + mail.attached if "attachments" in places else texts
 
     async def _claims(self, asked: Asked, candidate: str, known: dict[str, ThreadId]) -> bool:
         """Claim an id of the thread for the candidate; False when somebody else just did."""

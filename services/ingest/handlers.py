@@ -86,6 +86,7 @@ class Intake:
         self._finder = Finder(platform.stores, settings, Signer(platform.secret))
         self._came_back = CameBack(platform.stores)
         self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
+        self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
 
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""

@@ -1,11 +1,12 @@
 """What a mail carries that leads to a ticket. Pure, and linear in the mail.
 
 What we signed (shared/domain/signed.py): in ids it refers to, in the addresses it came to, in what it quotes.
-Ids that mails of a ticket carried or referred to, and numbers in the subject; anybody can write these.
+Ids that mails of a ticket carried or referred to, and numbers of tickets; anybody can write these.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from services.ingest.parsing import ParsedMail
@@ -17,9 +18,12 @@ MOST_SIGNED = 20
 """Tagged addresses, and markers, that are looked at of one mail; a quoted thread has one a letter."""
 
 MOST_NUMBERS = 5
-"""Ticket numbers of a subject that are looked at: foreign ones may stand before ours."""
+"""Ticket numbers of a mail that are looked at: foreign ones may stand before ours."""
 
-_NUMBER = re.compile(r"\[#(\d{1,12})\]")
+LOOKED_THROUGH = 64 * 1024
+"""Characters of a text in which ticket numbers are looked for."""
+
+_NUMBER = r"\[#(\d{1,12})\]"
 
 _DELIVERED_TO = (
     "delivered-to",
@@ -95,6 +99,9 @@ def by_us(found: ThreadId) -> bool:
     return found.carried and not found.message
 
 
-def numbers_in(subject: str) -> list[int]:
-    """The ticket numbers that a subject names, as in `[#10042]`, each once."""
-    return list(dict.fromkeys(int(one) for one in _NUMBER.findall(subject)))[:MOST_NUMBERS]
+def numbers_in(texts: Iterable[str], hooks: Sequence[str] = ()) -> list[int]:
+    """The ticket numbers that these texts name, as in `[#10042]` or behind one of `hooks`, each once."""
+    behind = "|".join(re.escape(hook) for hook in hooks if hook.strip())
+    pattern = re.compile(rf"{_NUMBER}|(?:{behind})(\d{{1,12}})(?!\d)" if behind else rf"{_NUMBER}()")
+    found = (int(one[1] or one[2]) for text in texts for one in pattern.finditer(text[:LOOKED_THROUGH]))
+    return list(islice(dict.fromkeys(found), MOST_NUMBERS))

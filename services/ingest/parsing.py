@@ -34,6 +34,7 @@ class ParsedMail:
 
     `headers`: every field body, raw and unfolded, by name in lower case. `fingerprint`: SHA-256 over what the
     sender wrote, the same for each delivery of the mail (the headers that relays add are not in it).
+    `attached`: how the first text files begin that came with it, as a ticket's number may stand in one.
     """
 
     fingerprint: str
@@ -53,6 +54,7 @@ class ParsedMail:
     attachments: list[Attachment]
     decisions: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)
 
     def header(self, name: str) -> str:
         """The first field of this name (lower case), as text; empty when there is none."""
@@ -135,6 +137,7 @@ def _read(mail: Part, body: bytes, limits: Limits) -> ParsedMail:
         attachments=bodies.attachments,
         decisions=bodies.decisions,
         reports=bodies.reports,
+        attached=bodies.attached,
     )
 
 

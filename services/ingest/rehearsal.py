@@ -29,7 +29,8 @@ MAILBOX = "support"
 DOMAIN = "support.invalid"
 _BEGIN = datetime(2026, 9, 1, 8, tzinfo=UTC)
 _STATES = {"closed": Status.CLOSED, "resolved": Status.RESOLVED}
-"""Those of a case's states that a ticket is moved to; in all others it waits for the customer."""
+"""Those of a case's states that a ticket is moved to; `merged` ones stand for another that the case does not
+name, `removed` ones are gone; in all others it waits for the customer."""
 
 
 class Rehearsal:
@@ -97,7 +98,17 @@ class Rehearsal:
             carried = ThreadId(id=thread_id_for(told.message_id), ticket_id=ticket.id, carried=True)
             await self._stores.thread_ids.add(carried)
         await self._stores.tickets.change(ticket.id, lambda found: self._reply(found, letter, told))
+        await self._moved(ticket, letter, told)
         return ticket.id
+
+    async def _moved(self, ticket: Ticket, letter: CaseMessage, told: Message) -> None:
+        if letter.ticket_state == "merged":
+            into = await self._stores.tickets.add(
+                self._ticket(letter, told, f"{letter.key}:merged", await self._stores.next_ticket_number())
+            )
+            await self._stores.tickets.change(ticket.id, lambda found: _merge(found, into.id))
+        elif letter.ticket_state == "removed":
+            await self._stores.tickets.collection.delete(ticket.id)
 
     def _message(self, letter: CaseMessage) -> Message:
         return Message(
@@ -129,8 +140,11 @@ class Rehearsal:
         number = (
             int(letter.ticket_number) if letter.ticket_number else await self._stores.next_ticket_number()
         )
-        ticket = Ticket.open(
-            sortable("tkt", self._now, letter.key),
+        return await self._stores.tickets.add(self._ticket(letter, told, letter.key, number))
+
+    def _ticket(self, letter: CaseMessage, told: Message, name: str, number: int) -> Ticket:
+        return Ticket.open(
+            sortable("tkt", self._now, name),
             number,
             mailbox=MAILBOX,
             subject=told.subject,
@@ -140,7 +154,6 @@ class Rehearsal:
             may_auto_respond=False,
             cause=self._cause(letter, "opened"),
         )
-        return await self._stores.tickets.add(ticket)
 
     def _reply(self, ticket: Ticket, letter: CaseMessage, told: Message) -> None:
         ticket.agent_replied(told.id, self._cause(letter, "replied"))
@@ -149,6 +162,11 @@ class Rehearsal:
 
     def _cause(self, letter: CaseMessage, deed: str) -> Cause:
         return Cause(key=f"rehearsal:{letter.key}:{deed}", actor="user:agent", at=self._now)
+
+
+def _merge(ticket: Ticket, into: str) -> None:
+    ticket.merged_into = into
+    ticket.touch()
 
 
 def _contact(address: Address) -> Contact:

@@ -84,11 +84,36 @@ class IngestSettings(Section):
     )
     subject_reference: Literal["participants", "any_sender", "off"] = Field(
         default="participants",
-        description="whom [#10042] in a subject leads to the ticket; any_sender: strangers too, pending",
+        description="whom [#10042] in a subject leads to the ticket; any_sender: ANYBODY WHO GUESSES A "
+        "NUMBER writes on that ticket, though pending and without rights",
+    )
+    reference_in: list[Literal["subject", "body", "attachments"]] = Field(
+        default=["subject"],
+        description="where a ticket's number is looked for; whom it leads there, subject_reference says",
+    )
+    reference_hooks: list[str] = Field(
+        default=[],
+        max_length=20,
+        description="what stands before a ticket's number, besides [#10042]: Ticket# of the help desk before",
+    )
+    header_references: bool = Field(
+        default=True,
+        description="false: In-Reply-To and References lead to no ticket, not even those of an answer to our "
+        "letter; reply addresses, marks and numbers still do",
+    )
+    changed_subject: Literal["joins", "opens"] = Field(
+        default="joins",
+        description="what an answer to another person's mail under another subject does; opens: a ticket "
+        "that links back",
+    )
+    automatic_without_ticket: Literal["opens", "ignored"] = Field(
+        default="opens",
+        description="what an automatic answer (out of office) does that belongs to no ticket; ignored: it is "
+        "an entry in the ledger alone. Bounces and what machines write of their own accord always open one",
     )
     reopen_days: float = Field(
         default=14.0,
         ge=0,
-        description="a reply to a ticket closed for longer opens a new one that links back",
+        description="a reply to a ticket closed for longer opens a new one that links back; 0: always",
     )
     limits: Limits = Limits()

@@ -10,6 +10,8 @@ to on that ticket; else their mail opens a ticket of its own, linked as one that
 other. Whoever is not believed to be the sender (services/ingest/authentication.py) has no rights unless what
 we signed for that very address comes back. A merged ticket stands for the one it was merged into. The answer
 comes with its reasons.
+
+What operators choose (`Rules`) lets nobody in with rights: at most a stranger's mail is shown as pending.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,6 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.ingest.links import Link, Token
+from services.ingest.subjects import same_subject
 from shared.domain.ticket import REOPEN_WITHIN, Ticket
 
 MOST_MERGES = 20
@@ -44,10 +47,15 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What operators choose. `any_sender`: a number in the subject lets strangers in, as pending."""
+    """What operators choose. `any_sender`: a number lets strangers in, as pending.
+
+    `changed_subject_opens`: who answers an old mail under another subject means another thing. What we
+    signed, and what machines answer, leads to its ticket all the same.
+    """
 
     reopen_within: timedelta = REOPEN_WITHIN
     any_sender: bool = False
+    changed_subject_opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Known:
     """What the stores say about what a mail carries.
 
     `tickets`: those that exist, and those they were merged into. `written_to`: those of them in which the
-    sender, a stranger, was written to. `numbered`: those that the subject names.
+    sender, a stranger, was written to. `numbered`: those that the mail names by number. `subject`: its own.
     """
 
     links: Sequence[Link] = ()
@@ -79,6 +87,7 @@ class Known:
     written_to: Collection[str] = ()
     numbered: Sequence[Ticket] = ()
     tokens: Sequence[Token] = ()
+    subject: str = ""
 
     def way_of(self, ticket_id: str) -> list[Ticket]:
         """The ticket and those it was merged into, one after the other: a mail belongs to the last.
@@ -146,6 +155,8 @@ class _Question:
             if not way:  # another mail of the thread is about to open it, or was and died: we can as well
                 return Decision(link.ticket_id, True, [_matched(link)], verified=self.sender.believed)
             if standing := self._standing_by_link(way, link):
+                if self._is_about_else(way, link):
+                    return self._apart(way[-1], standing)
                 return self._joined(way, standing, _matched(link), self.sender.believed)
             if link.quoted:
                 claimed.append(way[-1].id)
@@ -161,10 +172,22 @@ class _Question:
                 standing = None
             if standing is not None:
                 whose = "from a participant" if standing is Standing.CUSTOMER else "which any sender may"
-                reason = f"matched by the number #{ticket.number} in the subject, {whose}"
+                reason = f"matched by the number #{ticket.number} that it names, {whose}"
                 return self._joined(way, standing, reason, self.sender.believed)
             claimed.append(way[-1].id)
         return None
+
+    def _is_about_else(self, way: list[Ticket], link: Link) -> bool:
+        if not self.rules.changed_subject_opens or link.ours or not link.quoted or self.sender.automatic:
+            return False
+        return not any(same_subject(self.known.subject, ticket.subject) for ticket in way)
+
+    def _apart(self, ticket: Ticket, standing: Standing) -> Decision:
+        """A ticket of its own, for a mail that would have joined this one if its subject were the same."""
+        why = "it answers a mail of another ticket, under another subject"
+        if standing is Standing.PENDING:
+            return self._claims(ticket.id, why)
+        return Decision(None, True, [f"opened: {why}"], follow_up_of=ticket.id, verified=self.sender.believed)
 
     def _standing_by_link(self, way: list[Ticket], link: Link) -> Standing | None:
         if self.sender.automatic and link.ours:

@@ -23,12 +23,17 @@ _DATE = "Tue, 01 Sep 2026 09:59:58 +0200"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FROM = re.compile(rb"^from:(.*(?:\r?\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 _REPLY_ADDRESS = re.compile(r"^([^+@\s]+)\+[0-9a-z.-]{16,}@(\S+)$", re.IGNORECASE)
-_ALWAYS = {
-    "postmaster_follow_up_search_in": "references",
-    "reply_key_addresses": True,
-    "subject_match": "never",
-}
+_ANYBODY = {"subject_reference": "any_sender"}
+_ALWAYS: dict[str, Any] = {"reply_key_addresses": True, "subject_match": "never"}
 """What other products let one choose and Ombud always does."""
+_SAME: dict[str, dict[Any, dict[str, Any]]] = {
+    "follow_up_possible": {"yes": _ANYBODY, "new_ticket": {**_ANYBODY, "reopen_days": 0}},
+    "changed_subject": {"new ticket although References match": {"changed_subject": "opens"}},
+    "auto_reply_without_ticket": {"dropped": {"automatic_without_ticket": "ignored"}},
+}
+"""Settings of other products with a value, and what is the same in Ombud; see docs/conformance.md."""
+_PLACES = {"body": "body", "attachment": "attachments"}
+_REFERENCE = re.compile(rb"\[?Ticket#(\d+)\]?")
 _THREADING = ("message_id", "in_reply_to", "references")
 
 
@@ -90,14 +95,32 @@ class Case(BaseModel):
     def settings_over(self, base: IngestSettings) -> tuple[IngestSettings, list[str]]:
         """The settings under which it runs, and the names of those that Ombud does not have."""
         settings, unknown = base, []
-        for name, value in self.settings.items():
-            if name in _ALWAYS and value == _ALWAYS[name]:
-                continue
+        for name, value in sorted(
+            self.settings.items(), key=lambda one: one[0] in IngestSettings.model_fields
+        ):
             try:
-                settings = IngestSettings.model_validate({**settings.model_dump(), name: value})
+                settings = IngestSettings.model_validate({**settings.model_dump(), **_ours(name, value)})
             except ValidationError:
                 unknown.append(name)
         return settings, unknown
+
+
+def _ours(name: str, value: Any) -> dict[str, Any]:
+    """A setting of a case in our terms. Where it is another product's, so is whom a number lets in there:
+    anybody, unless the case says otherwise."""
+    if name in _ALWAYS and _ALWAYS[name] == value:
+        return {}
+    if name == "ticket_hook":
+        return {**_ANYBODY, "reference_hooks": [value]}
+    if name == "postmaster_follow_up_search_in":
+        places = [one for one in (value or "").split("+") if one]
+        return {
+            **_ANYBODY,
+            "reference_in": ["subject", *(_PLACES.get(one, one) for one in places if one != "references")],
+            "header_references": "references" in places,
+        }
+    same = _SAME.get(name, {})
+    return same[value] if isinstance(value, str) and value in same else {name: value}
 
 
 def read_case(line: bytes) -> Case:
@@ -135,10 +158,13 @@ def _first_sender(case: Case, emls: Mapping[str, bytes]) -> str:
 
 
 def _own_reference(case: Case) -> Callable[[bytes], bytes]:
-    """Writes a reference to a ticket, as the case has them, in the form of ours: `[#31001]`."""
-    hook = re.escape(str(case.settings.get("ticket_hook", "Ticket#")))
-    pattern = re.compile(rf"\[?{hook}(\d+)\]?".encode())
-    return lambda raw: pattern.sub(rb"[#\1]", raw)
+    """Writes a reference to a ticket, as the cases have them, in the form of ours: `[#31001]`.
+
+    Not where the case says what stands before a number: there is a setting for that.
+    """
+    if "ticket_hook" in case.settings:
+        return lambda raw: raw
+    return lambda raw: _REFERENCE.sub(rb"[#\1]", raw)
 
 
 def _changed(eml: bytes, message: CaseMessage) -> bytes:

@@ -1,7 +1,7 @@
 """The cases of `threading.json`, each through `ombud thread`. An answer is a case: all labels, or wrong.
 
 A case of policy `common` holds under any setting. One of policy `product` that asks for a setting which Ombud
-does not have is informative: there is nothing to run it under.
+does not have is informative: there is nothing to run it under (docs/conformance.md names them, and why).
 """
 
 import asyncio

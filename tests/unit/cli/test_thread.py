@@ -103,6 +103,43 @@ def test_an_answer_to_a_closed_ticket_reopens_it(ombud: Ombud) -> None:
     assert tickets(ombud, ours, incoming("a", in_reply_to="<9@desk>")) == {"ours": "T1", "a": "T1"}
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "joins"),
+    [
+        ("postmaster_follow_up_search_in", "body+references", True),
+        ("postmaster_follow_up_search_in", "attachment", False),
+        ("postmaster_follow_up_search_in", None, False),
+        ("reference_in", ["body"], True),
+    ],
+)
+def test_settings_of_another_product_are_read_in_our_terms(
+    ombud: Ombud, setting: str, value: Any, joins: bool
+) -> None:
+    ours = letter("ours", message_id="<9@desk>", ticket_number="31001")
+    asks = incoming("asks", subject="Hm", body="See Ticket#31001", message_id="<2@a>")
+
+    assert tickets(ombud, ours, asks, **{setting: value})["asks"] == ("T1" if joins else "T2")
+
+
+@pytest.mark.parametrize(
+    ("state", "label"), [("closed", "T2"), ("merged", "T2"), ("removed", "T2"), ("open", "T1")]
+)
+def test_a_number_follows_up_on_open_tickets_alone_under_the_setting_of_that_name(
+    ombud: Ombud, state: str, label: str
+) -> None:
+    ours = letter("ours", ticket_number="31001", ticket_state=state)
+    asks = incoming("asks", subject="[Ticket#31001]", **{"from": BOB})
+
+    assert tickets(ombud, ours, asks, follow_up_possible="new_ticket")["asks"] == label
+
+
+def test_an_out_of_office_to_nothing_is_on_no_ticket_under_the_setting_of_that_name(ombud: Ombud) -> None:
+    away = incoming("away", subject="Out of office", headers={"Auto-Submitted": "auto-replied"})
+
+    assert tickets(ombud, away, auto_reply_without_ticket="dropped") == {"away": None}
+    assert tickets(ombud, away) == {"away": "T1"}
+
+
 def test_a_setting_that_ombud_does_not_have_is_named(ombud: Ombud) -> None:
     (told,) = threaded(ombud, case(incoming("a"), subject_reference="off", phase_of_the_moon="full"))
 

@@ -222,7 +222,7 @@ def test_a_number_lets_strangers_in_as_pending_where_that_is_set() -> None:
 
     assert (found.ticket_id, told(STRANGER, about).ticket_id) == ("tkt_1", None)
     assert found.reasons == [
-        "matched by the number #10042 in the subject, which any sender may",
+        "matched by the number #10042 that it names, which any sender may",
         "without rights: the sender is not a confirmed participant",
     ]
 
@@ -272,7 +272,21 @@ def test_a_mail_that_nothing_is_known_of_opens_a_ticket() -> None:
     ],
 )
 def test_only_numbers_in_brackets_name_tickets_and_only_a_few(subject: str, numbers: list[int]) -> None:
-    assert numbers_in(subject) == numbers
+    assert numbers_in([subject]) == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("[Ticket#31001] x", [31_001]),
+        ("about Ticket#31001, Case: 7", [31_001]),
+        ("[#5] or Ticket#6", [5, 6]),
+        ("Ticket#" + "9" * 13, []),
+        ("Ticket31001", []),
+    ],
+)
+def test_what_stands_before_a_number_may_be_set(text: str, numbers: list[int]) -> None:
+    assert numbers_in([text], ["Ticket#", " "]) == numbers
 
 
 def noted(message_id: str, ticket_id: str, *, carried: bool, message: str = "") -> dict[str, ThreadId]:
@@ -294,3 +308,31 @@ def test_the_own_id_is_a_link_while_only_answers_to_it_are_known() -> None:
         Link("d@x", "tkt_1", False, False)
     ]
     assert links_of(mail, [], noted("d@x", "tkt_1", carried=True, message="msg_other")) == []
+
+
+def other_subject(subject: str, *, sender: str = CUSTOMER, **kwargs: bool) -> Decision:
+    """A mail that answers another person's on a ticket called Fire, where that opens a new one."""
+    link = Link("a@x", "tkt_1", True, kwargs.pop("ours", False))
+    about = Known([link], {"tkt_1": ticket()}, ["tkt_1"], subject=subject)
+    return told(sender, about, rules=Rules(changed_subject_opens=True), **kwargs)
+
+
+def test_an_answer_under_another_subject_opens_a_ticket_that_links_back_where_that_is_set() -> None:
+    found = other_subject("Holidays")
+
+    assert (found.ticket_id, found.opens, found.follow_up_of) == (None, True, "tkt_1")
+    assert other_subject("Holidays", sender=STRANGER).claims_to_belong_to == "tkt_1"
+
+
+@pytest.mark.parametrize("subject", ["Re: fire", "AW: AW: [#10042] Fire", "Fire (solved)", ""])
+def test_an_answer_under_the_same_subject_joins_there(subject: str) -> None:
+    assert other_subject(subject).ticket_id == "tkt_1"
+
+
+def test_what_machines_answer_and_what_answers_us_joins_whatever_its_subject() -> None:
+    assert other_subject("Out of office", automatic=True).ticket_id == "tkt_1"
+    assert other_subject("Holidays", ours=True).ticket_id == "tkt_1"
+    about = Known(
+        tickets={"tkt_1": ticket()}, tokens=[Token("tkt_1", True, "our letter")], subject="Holidays"
+    )
+    assert told(CUSTOMER, about, rules=Rules(changed_subject_opens=True)).ticket_id == "tkt_1"

@@ -86,7 +86,6 @@ class Intake:
         self._finder = Finder(platform.stores, settings, Signer(platform.secret))
         self._came_back = CameBack(platform.stores)
         self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
-        self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
 
     async def handle(self, record: Record) -> None:
         """Take in one MailFetched. Raises `Unreadable` for a record that is none."""
@@ -158,7 +157,6 @@ class Intake:
         return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
 
     async def _message_on_ticket(self, taken: _Taken) -> Message | None:
-        """None for an automatic answer that belongs to no ticket, if such are to be ignored."""
         first = (await self._stores.messages.get_many([taken.document_id])).get(taken.document_id)
         asked = _asked(taken)
         known = await self._stores.thread_ids.get_many(self._finder.ids(asked))

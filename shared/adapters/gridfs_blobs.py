@@ -87,21 +87,24 @@ class GridfsBlobs:
         """See the port. Raises `Unreadable` when a part of it is missing."""
         return b"".join([piece async for piece in self.stream(digest)])
 
-    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+    async def stream(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
         """See the port. Raises `Unreadable` when a part of it is missing."""
         small = await self._reads.ask(digest)
         if small is not None:
-            yield small
+            yield small[start:]
             return
         file = await self._file(digest)
-        length = 0
-        found = self._chunks.find({"files_id": file["_id"]}, {"data": 1, "_id": 0}, batch_size=AT_ONCE)
+        first, before = divmod(start, file["chunkSize"])
+        length = min(first * file["chunkSize"], file["length"])
+        asked = {"files_id": file["_id"], "n": {"$gte": first}}
+        found = self._chunks.find(asked, {"data": 1, "_id": 0}, batch_size=AT_ONCE)
         cursor = found.sort("n", ASCENDING)
         try:
             while chunks := await _next(cursor):
                 for chunk in chunks:
                     length += len(chunk["data"])
-                    yield chunk["data"]
+                    yield chunk["data"][before:]
+                    before = 0
         finally:
             await cursor.close()
         if length != file["length"]:
@@ -122,7 +125,9 @@ class GridfsBlobs:
     async def _look_up(self, names: list[str]) -> list[File | BaseException | None]:
         with calling("blob_find"):
             query = {"filename": {"$in": list(set(names))}}
-            files = await self._files.find(query, {"filename": 1, "length": 1}).to_list(length=None)
+            files = await self._files.find(query, {"filename": 1, "length": 1, "chunkSize": 1}).to_list(
+                length=None
+            )
         found = {file["filename"]: file for file in files}
         return [found.get(name) for name in names]
 

@@ -74,14 +74,16 @@ class SqliteBlobs:
             raise _incomplete(digest)
         return data
 
-    async def stream(self, digest: str) -> AsyncIterator[bytes]:
+    async def stream(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
         """The blob in pieces of at most 256 KiB. Raises `NotFound`, `Unavailable`."""
         blob, size = await self._find(digest)
-        for number in range(-(-size // PIECE)):
+        first, before = divmod(start, PIECE)
+        for number in range(first, -(-size // PIECE)):
             rows = (await self._file.fetch(_ONE_PIECE, (blob, number))).rows
             if not rows:
                 raise _incomplete(digest)
-            yield rows[0][0]
+            yield rows[0][0][before:] if before else rows[0][0]
+            before = 0
 
     async def size(self, digest: str) -> int:
         """Its length in bytes. Raises `NotFound`, `Unavailable`."""

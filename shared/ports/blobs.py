@@ -29,8 +29,8 @@ class Blobs(Protocol):
         """The whole blob."""
         ...
 
-    def stream(self, digest: str) -> AsyncIterator[bytes]:
-        """The blob in pieces of at most 256 KiB."""
+    def stream(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
+        """The blob from byte `start` on, in pieces of at most 256 KiB; what lies before is not read."""
         ...
 
     async def size(self, digest: str) -> int:

@@ -1,4 +1,4 @@
-"""Work on what strangers wrote is done in processes of its own, so that none of it can hold up or end this one.
+"""Work on what strangers wrote is done in processes apart, so that none of it can hold up or end this one.
 
 A process is started when the first question comes and leaves when none has come for a while. One that takes
 longer than it may is killed and the question `TookTooLong`; one that processes died of twice is `Unreadable`.

@@ -73,6 +73,15 @@ async def test_a_blob_is_streamed_in_small_pieces(blobs: Blobs) -> None:
     assert max(map(len, pieces)) <= LARGEST_PIECE
 
 
+@pytest.mark.parametrize("length", [0, 100, 255 * KIB, 256 * KIB, 256 * KIB + 1, MIB])
+async def test_a_blob_is_streamed_from_any_byte_on(blobs: Blobs, length: int) -> None:
+    data = random_bytes(length)
+    name = await blobs.put(data)
+
+    for start in (0, 1, 99, 255 * KIB, 256 * KIB - 1, 256 * KIB, 300 * KIB, length, length + 1):
+        assert b"".join([piece async for piece in blobs.stream(name, start)]) == data[start:]
+
+
 async def test_a_reader_may_stop_in_the_middle(blobs: Blobs) -> None:
     name = await blobs.put(random_bytes(3 * MIB))
 

@@ -108,6 +108,7 @@ class Window:
         self._most_records = most_records
         self._most_octets = most_octets
         self._lanes: dict[Partition, Lane] = {}
+        self._closed: set[Partition] = set()
         self._paused: frozenset[Partition] = frozenset()
         self._was_full = False
         self.held = 0
@@ -132,20 +133,18 @@ class Window:
         return max(0, min(self._most_records - self.held, (self._most_octets - self.octets) // each))
 
     def take(self, record: Record) -> Chain | None:
-        """As `Lane.take`, in the record's lane; None as well for a lane that is closed. Raises `Rewound`."""
-        lane = self._lane_of(record)
-        if lane.closed:
+        """As `Lane.take`, in the record's lane; None as well in a closed partition. Raises `Rewound`."""
+        if record.partition in self._closed:
             return None
-        chain = lane.take(record)
+        chain = self._lane_of(record).take(record)
         self.held += 1
         self.octets += _octets(record)
         return chain
 
     def pass_over(self, record: Record) -> None:
         """As `Lane.pass_over`, in the record's lane. Raises `Rewound`."""
-        lane = self._lane_of(record)
-        if not lane.closed:
-            lane.pass_over(record)
+        if record.partition not in self._closed:
+            self._lane_of(record).pass_over(record)
 
     def finish(self, chain: Chain) -> None:
         """The first record of the chain is done. Of a lane that was forgotten it changes nothing here."""
@@ -155,8 +154,10 @@ class Window:
             self.octets -= _octets(record)
 
     def close(self, partitions: Iterable[Partition]) -> list[Lane]:
-        """Begin nothing new in these; returns their lanes."""
-        lanes = [self._lanes[partition] for partition in partitions if partition in self._lanes]
+        """Begin nothing new in these, whether a record came from them or not; returns their lanes."""
+        closing = set(partitions)
+        self._closed |= closing
+        lanes = [self._lanes[partition] for partition in closing if partition in self._lanes]
         for lane in lanes:
             lane.closed = True
         return lanes
@@ -164,6 +165,7 @@ class Window:
     def forget(self, partitions: Iterable[Partition]) -> None:
         """These are another's now: whatever still finishes there counts for nothing."""
         for partition in partitions:
+            self._closed.discard(partition)
             lane = self._lanes.pop(partition, None)
             if lane is not None:
                 lane.closed = True

@@ -4,7 +4,7 @@ import asyncio
 
 from shared.domain.errors import Invalid, Permanent
 from shared.metrics import CONSUMER_IN_FLIGHT, CONSUMER_LAG, CONSUMER_LAST_POLL, EVENT_AGE
-from shared.ports.bus import Record
+from shared.ports.bus import Partition, Record
 from tests.fakes.clock import START, FakeClock
 from tests.helpers import eventually
 from tests.unit.runtime.buses import PARTITION, ScriptedBus
@@ -153,6 +153,31 @@ async def test_what_is_at_work_in_a_partition_that_is_taken_away_is_finished_and
 
     assert [done.offset for done in handled.done] == [2, 0]
     assert subscription.committed == {PARTITION: 1}
+
+
+async def test_nothing_is_begun_in_a_partition_that_is_taken_away_before_its_first_record_came(
+    peer: ScriptedBus, clock: FakeClock, begin: Starter
+) -> None:
+    """Whoever gets the partition next begins it: it would be at work twice, and out of its key's order."""
+    handled = Handled("held")
+    begin(peer, handled, clock=clock, **LONG)
+    await joined(peer)
+    subscription = peer.subscriptions[0]
+    silent = Partition(PARTITION.topic, 1)
+    subscription.assigned |= {silent}
+    peer.put(record(0, key="held"))
+    await eventually(lambda: handled.begun)
+    assert subscription.on_revoked is not None
+    revoking = asyncio.ensure_future(subscription.on_revoked(subscription.assigned))
+    await asyncio.sleep(0.05)
+    peer.put(record(0, key="new", partition=silent.number))
+    await eventually(lambda: not peer.records)
+
+    handled.let_go.set()
+    await asyncio.wait_for(revoking, 5)
+    await clock.advance(1.0)
+
+    assert [begun.key for begun in handled.begun] == ["held"]
 
 
 # -- setting aside

@@ -133,6 +133,16 @@ def test_nothing_is_taken_into_a_closed_partition() -> None:
     assert window.held == 1
 
 
+def test_nothing_is_taken_into_a_closed_partition_that_no_record_came_from_until_it_comes_back() -> None:
+    window = Window(10, LARGE)
+    window.close([ZERO])
+    assert taken(window, 0) == []
+
+    window.forget([ZERO])
+
+    assert len(taken(window, 0)) == 1
+
+
 def test_the_other_partitions_go_on_when_one_is_forgotten() -> None:
     window = Window(10, LARGE)
     taken(window, 0, 1)

@@ -21,7 +21,8 @@ from services.ingest.settings import Limits
 from services.ingest.text import clean, decode
 from services.ingest.tnef import files_in
 from shared.domain.errors import Unreadable
-from shared.domain.messages import Attachment
+from shared.domain.messages import Attachment, Place
+from shared.domain.transfer import decoded, encoding_of
 
 LONGEST_NAME = 255
 LONGEST_REPORT = 64 * 1024
@@ -74,10 +75,14 @@ class _Section:
 
 
 class Bodies:
-    """What walking one mail finds."""
+    """What walking one mail finds.
 
-    def __init__(self, limits: Limits) -> None:
+    `cut_off` bytes of the mail as it is kept stand before what is walked; None: it is not that mail's bytes.
+    """
+
+    def __init__(self, limits: Limits, cut_off: int | None = None) -> None:
         self._limits = limits
+        self._cut_off = cut_off
         self._sections: list[_Section] = []
         self._parts = 0
         self._inner: list[tuple[Part, int]] = []
@@ -132,8 +137,7 @@ class Bodies:
             return self._read_multipart(part, kind, depth)
         if kind in _TEXTS and not _is_file(part):
             return [self._section(part, kind)]
-        data = bytes_of(part)
-        self.attachments.append(_attachment(part, kind, data))
+        data = self._attach(part, kind)
         if kind in _REPORTS or kind.endswith(_STATUS):
             self.reports.append(Report(kind, clean(decode(data[:LONGEST_REPORT], None))))
         if kind in _TEXTS and len(self.attached) < MOST_ATTACHED:
@@ -144,6 +148,17 @@ class Bodies:
         elif kind in _TNEF:
             self._tell_tnef(data)
         return []
+
+    def _attach(self, part: Part, kind: str) -> bytes:
+        """List the part as a file, and give its bytes; by the decoder that its download goes through, too."""
+        body = part.raw[part.begin : part.end]
+        encoding = encoding_of(str(part.head.get("content-transfer-encoding", "")), body)
+        data = decoded(body, encoding)
+        place = None
+        if self._cut_off is not None:
+            place = Place(begin=self._cut_off + part.begin, end=self._cut_off + part.end, encoding=encoding)
+        self.attachments.append(_attachment(part, kind, data, place))
+        return data
 
     def _tell_tnef(self, data: bytes) -> None:
         """Outlook's own container is not opened for anybody; what it holds is told."""
@@ -196,7 +211,7 @@ def _flowing(part: Part, text: str) -> str:
     return unflowed(clean(text), str(part.head.get_param("delsp", "")).strip().lower() == "yes")
 
 
-def _attachment(part: Part, kind: str, data: bytes) -> Attachment:
+def _attachment(part: Part, kind: str, data: bytes, place: Place | None) -> Attachment:
     content_id = text_of(str(part.head.get("content-id", ""))).strip("<> ")
     return Attachment(
         filename=_file_name(part),
@@ -205,6 +220,7 @@ def _attachment(part: Part, kind: str, data: bytes) -> Attachment:
         sha256=hashlib.sha256(data).hexdigest(),
         content_id=content_id,
         inline=part.head.get_content_disposition() == "inline" or (bool(content_id) and not _is_file(part)),
+        place=place,
     )
 
 

@@ -104,7 +104,7 @@ def _read(mail: ParsedMail) -> dict[str, Any]:
         "date": _written(mail),
         "body_text": mail.text,
         "body_html": mail.html or None,
-        "attachments": [attachment.model_dump() for attachment in mail.attachments],
+        "attachments": [attachment.model_dump(exclude={"place"}) for attachment in mail.attachments],
     }
 
 

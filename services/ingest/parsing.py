@@ -77,11 +77,13 @@ class ParsedMail:
 
 def parse(raw: bytes, limits: Limits = LIMITS) -> ParsedMail:
     """Read a mail. Raises `Unreadable` and nothing else."""
-    raw = mended(raw)
+    given, raw = raw, mended(raw)
     head, body = split(raw)
     _check(raw, head, limits)
+    # Mended line ends are no longer those of the mail that is kept.
+    cut_off = len(given) - len(raw) if given.endswith(raw) else None
     try:
-        return _read(whole(raw), body, limits)
+        return _read(whole(raw), body, limits, cut_off)
     except RecursionError as fault:
         raise Unreadable("its parts or comments are nested too deeply") from fault
     except _FAULTS as fault:
@@ -112,11 +114,11 @@ def _check(raw: bytes, head: bytes, limits: Limits) -> None:
         raise Unreadable(f"it has {fields} header fields, more than the limit headers={limits.headers}")
 
 
-def _read(mail: Part, body: bytes, limits: Limits) -> ParsedMail:
+def _read(mail: Part, body: bytes, limits: Limits, cut_off: int | None) -> ParsedMail:
     headers: dict[str, list[str]] = {}
     for name, value in mail.head.raw_items():
         headers.setdefault(name.lower(), []).append(unfolded(str(value)))
-    bodies = Bodies(limits)
+    bodies = Bodies(limits, cut_off)
     bodies.walk(mail)
     text, html = bodies.text_and_html()
     return ParsedMail(

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from shared.domain.documents import Document, Instant
 from shared.domain.ticket import Contact
+from shared.domain.transfer import Encoding
 
 
 class Direction(StrEnum):
@@ -17,8 +18,20 @@ class Direction(StrEnum):
     SYSTEM = "system"
 
 
+class Place(BaseModel):
+    """Where a file lies in the raw mail: from byte `begin` up to `end`, under a transfer encoding."""
+
+    begin: int
+    end: int
+    encoding: Encoding = ""
+
+
 class Attachment(BaseModel):
-    """A file that came with a mail; its bytes are in the raw mail."""
+    """A file that came with a mail; its bytes are in the raw mail.
+
+    `size` and `sha256` are of its decoded bytes. `place` is None where it cannot be cut out: in mails taken
+    in by the first versions, and in those whose line ends had to be mended.
+    """
 
     filename: str
     content_type: str
@@ -26,6 +39,7 @@ class Attachment(BaseModel):
     sha256: str
     content_id: str = ""
     inline: bool = False
+    place: Place | None = None
 
 
 class Inner(BaseModel):

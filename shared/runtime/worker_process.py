@@ -1,9 +1,9 @@
 """The inside of a process that answers questions of the one that started it; workers.py is the outside.
 
 Frames over pipes, each eight bytes of length and so many bytes: questions come in; out go one empty frame
-when it is ready, then an answer for each. It may be killed at any time. It ends by itself when its parent has
-gone (its input ends), when a question takes longer than it may (SIGALRM: the kernel keeps that limit, whatever
-hangs), and after an answer that says so.
+when it is ready, then an answer for each. It may be killed at any time. It ends by itself when its parent
+has gone (its input ends), when a question takes longer than it may (SIGALRM: the kernel keeps that limit,
+whatever hangs), and after an answer that says so.
 """
 
 import math

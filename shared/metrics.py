@@ -227,6 +227,18 @@ TIMERS_FIRED = _counter(
     "Deadlines that came due, by what they turned out to be: breached, met, cancelled, error.",
     "breached: customers wait longer than promised; error: see the log, it is tried again.",
 )
+SNOOZES_FIRED = _counter(
+    "ombud_snoozes_fired_total",
+    ["outcome"],
+    "Ends of snoozes: opened, overtaken (the ticket was moved before), error.",
+    "More tickets are put off; error: see the log, it is tried again.",
+)
+AGENT_MAILS = _counter(
+    "ombud_agent_mails_total",
+    ["outcome"],
+    "Mails of users that answer a letter of ours: done, refused, unconfirmed (nobody says that it is theirs).",
+    "refused: agents mistype; unconfirmed: AUTHSERV_ID is missing or wrong, or others write in their name.",
+)
 TIMER_LATENESS = _histogram(
     "ombud_timer_lateness_seconds",
     [],
@@ -261,6 +273,13 @@ HTTP_SECONDS = _histogram(
     ["method", "route", "status"],
     "Requests to the API, by route template.",
     "The API became slower; by status: clients err (4xx) or we do (5xx).",
+)
+HTML_SHOWN = _counter(
+    "ombud_html_shown_total",
+    ["outcome"],
+    "Messages shown as pages: html, text (there was no HTML); too_large, killed (took too long), died (took too "
+    "much memory): their text alone.",
+    "Agents read more; killed, died: hostile mails, or OMBUD_API__SHOWING__… are too small.",
 )
 DEPENDENCY_UP = _gauge(
     "ombud_dependency_up",

@@ -128,6 +128,14 @@ class StatusBody(Body):
     reason: str = Field(default="", max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 
 
+class SnoozeBody(Body):
+    """Until when to put the ticket off."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"until": "2027-01-31T09:00:00Z"}]})
+
+    until: AskedInstant = Field(description="to come, by two years at most")
+
+
 class AssigneeBody(Body):
     """Whose work it is; null: nobody's."""
 

@@ -67,6 +67,7 @@ class TicketView(View):
     first_response_at: Instant | None
     resolved_at: Instant | None
     closed_at: Instant | None
+    snoozed_until: Instant | None = Field(default=None, description="on hold, and open again from then on")
     breached: list[str] = Field(description="targets whose deadline passed unmet")
     loop: str = Field(
         default="", description="why machines are thought to write to each other here; empty: no"

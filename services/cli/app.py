@@ -18,6 +18,7 @@ from services.cli import (
     serve,
     thread,
     trace,
+    user,
 )
 from services.settings import OmbudSettings
 from shared.runtime.settings import unknown
@@ -49,6 +50,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dead.app, name="dead")
 app.add_typer(letters.app, name="letters")
 app.add_typer(key.app, name="key")
+app.add_typer(user.app, name="user")
 app.command("doctor")(doctor.doctor)
 app.command("config")(config.config)
 app.add_typer(sandbox.app, name="sandbox")

@@ -1,4 +1,5 @@
-"""What escalation does when something happened: it keeps the deadlines of a ticket up to its events."""
+"""What escalation does when something happened: it keeps the deadlines of a ticket up to its events, and sets
+the timer of one that was put on hold until an instant."""
 
 import asyncio
 from functools import partial
@@ -33,6 +34,8 @@ class EscalationHandlers:
         decide = partial(rules.apply, self._policy, event=event)
         await asyncio.gather(*(self._stores.deadlines.change(found.id, decide) for found in page.items))
         await self._begin(event)
+        if isinstance(event, events.StatusChanged) and (snooze := rules.snoozed(event)):
+            await self._stores.snoozes.add(snooze)
 
     async def _begin(self, event: events.TicketEvent) -> None:
         deadlines = rules.begun(self._policy, event, rules.targets_begun_by(event))

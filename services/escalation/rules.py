@@ -8,6 +8,7 @@ from services.escalation.settings import EscalationSettings
 from shared.domain import events
 from shared.domain.deadlines import Deadline, DeadlineState, Target, deadline_id
 from shared.domain.priority import Priority
+from shared.domain.snoozes import Snooze, snooze_id
 from shared.domain.status import Status
 from shared.domain.ticket import Ticket
 
@@ -78,6 +79,18 @@ def apply(policy: Policy, deadline: Deadline, event: events.TicketEvent) -> None
     else:
         deadline.due_at, deadline.wake_at, deadline.explanation = due_at, due_at, why
     deadline.touch()
+
+
+def snoozed(event: events.StatusChanged) -> Snooze | None:
+    """The timer that opens the ticket again, if the event put it on hold until an instant."""
+    if event.snoozed_until is None:
+        return None
+    return Snooze(
+        id=snooze_id(event.ticket_id, event.version),
+        ticket_id=event.ticket_id,
+        until=event.snoozed_until,
+        wake_at=event.snoozed_until,
+    )
 
 
 def verdict(deadline: Deadline, ticket: Ticket) -> DeadlineState:

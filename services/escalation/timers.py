@@ -5,6 +5,7 @@ that dies in between leaves a claim that runs out, and telling the ticket again 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -35,14 +36,7 @@ class Timers:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fire what comes due until told to stop; an outage is waited for."""
-        while not stop.is_set():
-            try:
-                fired = await self.fire_due()
-            except Unavailable as down:
-                log.warning("timers.wait", dependency=down.dependency)
-                fired = 0
-            if fired < self._settings.at_once:
-                await wait_until(stop, self._settings.look_every)
+        await keep_firing(stop, self.fire_due, self._settings)
 
     async def fire_due(self) -> int:
         """Fire what is due now, and return how much that was."""
@@ -93,3 +87,17 @@ class Timers:
     def _now(self, deadline: Deadline) -> datetime:
         """Not before it was due: that it was, is why it was claimed, whoever has set the clock back since."""
         return max(self._clock.now(), deadline.due_at)
+
+
+async def keep_firing(
+    stop: asyncio.Event, fire_due: Callable[[], Awaitable[int]], settings: EscalationSettings
+) -> None:
+    """Call `fire_due`, which returns how much was due, until told to stop; an outage is waited for."""
+    while not stop.is_set():
+        try:
+            fired = await fire_due()
+        except Unavailable as down:
+            log.warning("timers.wait", dependency=down.dependency)
+            fired = 0
+        if fired < settings.at_once:
+            await wait_until(stop, settings.look_every)

@@ -14,8 +14,9 @@ On failure: `Unavailable` of the store is passed on; the event is handled again 
 import asyncio
 from datetime import datetime
 
-from services.notify.rules import WINDOWS, Kind, Wanted, bare_address, windows_at
+from services.notify.rules import WINDOWS, Kind, Wanted, windows_at
 from services.notify.settings import BrakeSettings, NotifySettings
+from shared.domain.contacts import bare_address
 from shared.domain.ids import derived
 from shared.ports.documents import Documents
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.contacts import bare_address
 from shared.domain.events import AgentReplied, SlaBreached, TicketEvent, TicketOpened
 from shared.domain.status import Status
 from shared.domain.ticket import Contact, Ticket
@@ -33,12 +34,6 @@ class Wanted:
     kind: Kind
     to: Contact
     automatic: bool
-
-
-def bare_address(address: str) -> str:
-    """The address by which people are told apart: lower case, without a `+tag`."""
-    local, at, domain = address.strip().lower().rpartition("@")
-    return f"{local.partition('+')[0]}{at}{domain}"
 
 
 def acknowledgement(event: TicketOpened, ours: Iterable[str]) -> Wanted | None:

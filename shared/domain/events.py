@@ -99,12 +99,13 @@ class TicketOpened(TicketEvent):
 
 
 class CustomerReplied(TicketEvent):
-    """The customer, or a participant, said something more."""
+    """The customer, or a participant, said something more. `assignee`: whose work the ticket was then."""
 
     type: ClassVar[str] = "ombud.ticket.customer_replied.v1"
     message_id: str
     sender: str
     status_before: str
+    assignee: str | None = None
 
 
 class AutomaticMailNoted(TicketEvent):
@@ -168,12 +169,23 @@ class TicketAssigned(TicketEvent):
 
 
 class StatusChanged(TicketEvent):
-    """The ticket moved to another state."""
+    """The ticket moved to another state. `snoozed_until`: it will open by itself at this instant."""
 
     type: ClassVar[str] = "ombud.ticket.status_changed.v1"
     status_before: str
     status: str
     reason: str = ""
+    snoozed_until: Instant | None = None
+
+
+class CommandRefused(TicketEvent):
+    """An agent's mail asked for what cannot be done, so nothing of it was; the mail is kept as a note."""
+
+    type: ClassVar[str] = "ombud.ticket.command_refused.v1"
+    message_id: str
+    sender: str = Field(description="the agent's address")
+    reason: str = Field(description="a sentence that says what to do")
+    may_auto_respond: bool = Field(description="whether an automatic letter may tell the agent (RFC 3834)")
 
 
 class PriorityChanged(TicketEvent):
@@ -250,6 +262,7 @@ EVENTS: dict[str, type[Event]] = {
         TicketTriaged,
         TicketAssigned,
         StatusChanged,
+        CommandRefused,
         PriorityChanged,
         SlaBreached,
         LoopSuspected,

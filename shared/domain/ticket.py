@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from shared.domain import events
 from shared.domain.cause import Cause
 from shared.domain.contacts import Contact, Participant
+from shared.domain.errors import Invalid
 from shared.domain.priority import Priority, Source
 from shared.domain.status import REOPENED_BY_REPLY, Status, check_move
 from shared.domain.ticket_state import REMEMBERED_CAUSES, Classification, Span, TicketState
@@ -16,6 +17,9 @@ __all__ = ["REMEMBERED_CAUSES", "Classification", "Contact", "Participant", "Spa
 
 REOPEN_WITHIN = timedelta(days=14)
 """A reply to a closed ticket reopens it for so long; after that it opens a follow-up."""
+
+LONGEST_SNOOZE = timedelta(days=732)
+"""A ticket is put off by two years at most: what is further away is a slip of the pen."""
 
 LOOP_FROM = 3
 """So many mails of machines, with none of a person between them, look like a loop."""
@@ -84,7 +88,12 @@ class Ticket(TicketState):
         if before in REOPENED_BY_REPLY:
             self._enter(Status.OPEN, cause.at)
         self._record(
-            events.CustomerReplied, cause, message_id=message_id, sender=sender, status_before=before.value
+            events.CustomerReplied,
+            cause,
+            message_id=message_id,
+            sender=sender,
+            status_before=before.value,
+            assignee=self.assignee,
         )
 
     def note_automatic(self, message_id: str, sender: str, kind: str, cause: Cause) -> None:
@@ -200,6 +209,56 @@ class Ticket(TicketState):
             events.StatusChanged, cause, status_before=before.value, status=status.value, reason=reason
         )
 
+    def snooze(self, until: datetime, cause: Cause) -> None:
+        """On hold until an instant, to the millisecond; then it opens by itself, or at a reply before.
+
+        Raises `Invalid` for an instant that is past or too far away, and `MoveNotAllowed`.
+        """
+        until = until.replace(microsecond=until.microsecond // 1000 * 1000)
+        if self.has_done(cause) or (self.status is Status.ON_HOLD and self.snoozed_until == until):
+            return
+        _check_snooze(until, cause.at)
+        before = self.status
+        if before is not Status.ON_HOLD:
+            check_move(before, Status.ON_HOLD)
+            self._enter(Status.ON_HOLD, cause.at)
+        self.snoozed_until = until
+        self._record(
+            events.StatusChanged,
+            cause,
+            status_before=before.value,
+            status=self.status.value,
+            reason="snoozed",
+            snoozed_until=until,
+        )
+
+    def wake(self, until: datetime, cause: Cause) -> None:
+        """The instant until which it was snoozed has come: open again, unless something moved it before."""
+        if self.has_done(cause) or self.status is not Status.ON_HOLD or self.snoozed_until != until:
+            return
+        self._enter(Status.OPEN, cause.at)
+        self._record(
+            events.StatusChanged,
+            cause,
+            status_before=Status.ON_HOLD.value,
+            status=Status.OPEN.value,
+            reason="it was snoozed until now",
+        )
+
+    def refuse_command(
+        self, message_id: str, sender: str, reason: str, may_auto_respond: bool, cause: Cause
+    ) -> None:
+        """An agent's mail asked for what cannot be done: nothing of it was."""
+        if not self.has_done(cause):
+            self._record(
+                events.CommandRefused,
+                cause,
+                message_id=message_id,
+                sender=sender,
+                reason=reason,
+                may_auto_respond=may_auto_respond,
+            )
+
     def set_priority(self, priority: Priority, cause: Cause) -> None:
         """A person sets the priority; no machine changes it afterwards."""
         if self.has_done(cause):
@@ -222,3 +281,12 @@ class Ticket(TicketState):
         if not self.loop:
             self.loop = reason
             self._record(events.LoopSuspected, cause, reason=reason)
+
+
+def _check_snooze(until: datetime, now: datetime) -> None:
+    if until <= now:
+        reason = f"{until:%Y-%m-%d %H:%M} UTC is past: choose an instant to come"
+        raise Invalid(reason, {"until": "past"})
+    if until - now > LONGEST_SNOOZE:
+        reason = f"{until:%Y-%m-%d %H:%M} UTC is too far away: {LONGEST_SNOOZE.days} days are the most"
+        raise Invalid(reason, {"until": "too far away"})

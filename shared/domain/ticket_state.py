@@ -77,6 +77,7 @@ class TicketState(Document):
     first_response_at: Instant | None = None
     resolved_at: Instant | None = None
     closed_at: Instant | None = None
+    snoozed_until: Instant | None = Field(default=None, description="on hold, and open again from then on")
     breached: list[str] = Field(default=[], description="targets whose deadline passed unmet")
     follow_up_of: str | None = None
     claims_to_belong_to: str | None = None
@@ -107,7 +108,7 @@ class TicketState(Document):
             self.sources[name] = source
 
     def _enter(self, status: Status, at: datetime) -> None:
-        self.status = status
+        self.status, self.snoozed_until = status, None
         self.history.append(Span(status=status, since=at))
         self.resolved_at = (
             at if status is Status.RESOLVED else (self.resolved_at if status is Status.CLOSED else None)

@@ -8,9 +8,11 @@ from shared.domain.events import Facts
 from shared.domain.ledger import LedgerEntry
 from shared.domain.letters import Letter
 from shared.domain.messages import Message
+from shared.domain.snoozes import Snooze
 from shared.domain.suppressions import Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.triage import Triage
+from shared.domain.users import User, UserAddress
 from shared.ports.documents import Index, Spec
 
 
@@ -123,6 +125,9 @@ CURSORS = Spec("cursors", Cursor)
 API_KEYS = Spec("api_keys", ApiKey, indexes=(Index(("created_at",)),))
 DEAD_REPLAYS = Spec("dead_replays", DeadReplay)
 SUPPRESSIONS = Spec("suppressions", Suppression, indexes=(Index(("since",)),))
+USERS = Spec("users", User, indexes=(Index(("since",)),))
+USER_ADDRESSES = Spec("user_addresses", UserAddress)
+SNOOZES = Spec("snoozes", Snooze, indexes=(Index(("ticket_id",)),), claimable=True)
 OVERVIEW_ROWS = Spec("overview_rows", OverviewRow, indexes=(Index(("shard",)),))
 
 COLLECTIONS: tuple[Spec[Any], ...] = (
@@ -139,4 +144,7 @@ COLLECTIONS: tuple[Spec[Any], ...] = (
     DEAD_REPLAYS,
     OVERVIEW_ROWS,
     SUPPRESSIONS,
+    USERS,
+    USER_ADDRESSES,
+    SNOOZES,
 )

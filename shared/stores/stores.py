@@ -7,9 +7,11 @@ from shared.domain.deadlines import Deadline
 from shared.domain.ledger import LedgerEntry
 from shared.domain.letters import Letter
 from shared.domain.messages import Message
+from shared.domain.snoozes import Snooze
 from shared.domain.suppressions import Suppression
 from shared.domain.ticket import Ticket
 from shared.domain.triage import Triage
+from shared.domain.users import User, UserAddress
 from shared.ports.documents import Documents
 from shared.stores import collections as known
 from shared.stores.collections import ApiKey, Cursor, DeadReplay, Lease, OverviewRow, ThreadId
@@ -38,6 +40,9 @@ class Stores:
     dead_replays: Store[DeadReplay]
     overview_rows: Store[OverviewRow]
     suppressions: Store[Suppression]
+    users: Store[User]
+    user_addresses: Store[UserAddress]
+    snoozes: Store[Snooze]
 
     @classmethod
     def over(cls, documents: Documents, publisher: Publisher) -> "Stores":
@@ -57,6 +62,9 @@ class Stores:
             dead_replays=Store(documents, known.DEAD_REPLAYS),
             overview_rows=Store(documents, known.OVERVIEW_ROWS),
             suppressions=Store(documents, known.SUPPRESSIONS),
+            users=Store(documents, known.USERS),
+            user_addresses=Store(documents, known.USER_ADDRESSES),
+            snoozes=Store(documents, known.SNOOZES),
         )
 
     def publishing(self) -> list[PublishingStore[Any]]:

@@ -10,6 +10,7 @@ from services.api.bodies import (
     NewNote,
     NewReply,
     PriorityBody,
+    SnoozeBody,
     StatusBody,
     TicketId,
 )
@@ -17,6 +18,10 @@ from services.api.commands import Done
 from services.api.conditions import deed_of, etag
 from services.api.context import InApi, WriteCall, answer
 from services.api.described import headers, problems
+from services.api.problems import FieldError, ProblemRaised
+from shared.domain.cause import Cause
+from shared.domain.errors import Invalid
+from shared.domain.ticket import Ticket
 
 router = APIRouter(tags=["Changing tickets"])
 
@@ -106,6 +111,30 @@ async def set_status(
     return _changed(done)
 
 
+@router.post(
+    "/v1/tickets/{ticket_id}/snooze",
+    operation_id="snoozeTicket",
+    summary="Put a ticket on hold until an instant",
+    response_model=views.TicketView,
+    responses={200: _DONE, **_PROBLEMS_OF_MOVES},
+)
+async def snooze(
+    api: InApi,
+    call: WriteCall,
+    request: Request,
+    ticket_id: TicketId,
+    body: SnoozeBody,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """At that instant it opens by itself, or at a reply before it; any other move ends it as well."""
+    deed = deed_of(call, request, body, idempotency_key)
+    done = await commands.change(
+        api, ticket_id, deed, if_match, lambda ticket, cause: _snooze(ticket, body, cause)
+    )
+    return _changed(done)
+
+
 @router.put(
     "/v1/tickets/{ticket_id}/assignee",
     operation_id="setAssignee",
@@ -156,6 +185,14 @@ async def set_priority(
         api, ticket_id, deed, if_match, lambda ticket, cause: ticket.set_priority(body.priority, cause)
     )
     return _changed(done)
+
+
+def _snooze(ticket: Ticket, body: SnoozeBody, cause: Cause) -> None:
+    try:
+        ticket.snooze(body.until, cause)
+    except Invalid as fault:
+        errors = [FieldError(pointer=f"/{name}", detail=why) for name, why in fault.fields.items()]
+        raise ProblemRaised("invalid", str(fault), errors=errors) from fault
 
 
 def _changed(done: Done) -> Response:

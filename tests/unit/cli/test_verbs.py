@@ -37,6 +37,10 @@ def one_line(done: Answer) -> str:
         ("letters", "preview", "bogus"),
         ("letters", "preview", "reply", "--language", "tlh"),
         ("key", "revoke", "nobody"),
+        ("user", "add", "--name", "Ada", "--address", "no address"),
+        ("user", "add", "--name", " ", "--address", "ada@example.org"),
+        ("user", "disable", "nobody"),
+        ("user", "enable", "nobody@example.org"),
         ("key", "create", "--name", "a", "--scope", "bogus"),
         ("mailbox", "reconcile", "nowhere"),
         ("trace", "nothing@example.org"),
@@ -50,7 +54,7 @@ def test_what_is_not_there_is_told_in_one_line(ombud: Ombud, arguments: tuple[st
     one_line(ombud(*arguments))
 
 
-@pytest.mark.parametrize("group", ["quarantine", "dead", "letters", "key"])
+@pytest.mark.parametrize("group", ["quarantine", "dead", "letters", "key", "user"])
 def test_an_empty_list_says_so_to_people_and_nothing_to_programs(ombud: Ombud, group: str) -> None:
     told, data = ombud(group, "list"), ombud(group, "list", "--json")
 

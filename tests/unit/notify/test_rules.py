@@ -7,6 +7,7 @@ import pytest
 
 from services.notify import rules
 from services.notify.rules import Kind, Wanted
+from shared.domain.contacts import bare_address
 from shared.domain.events import AgentReplied, SlaBreached
 from shared.domain.ticket import Contact, Ticket
 from tests.unit.notify.samples import NOW, SUPPORT, facts, opened
@@ -128,4 +129,4 @@ def test_the_pause_of_one_letter_is_the_same_whoever_computes_it() -> None:
     ],
 )
 def test_people_are_told_apart_by_their_bare_address(address: str, bare: str) -> None:
-    assert rules.bare_address(address) == bare
+    assert bare_address(address) == bare

@@ -10,28 +10,25 @@ Raises `Unavailable` and `Conflict` of the stores: then all of it is done again.
 import asyncio
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
-from services.ingest.authentication import Authentication, Policy, authenticate
-from services.ingest.bounces import bounce_of
+from services.ingest.authentication import Policy
 from services.ingest.came_back import CameBack
-from services.ingest.finder import Asked, Finder
+from services.ingest.finder import Finder
 from services.ingest.parse_workers import ParseWorkers
 from services.ingest.parsing import ParsedMail, is_heavy, parse
-from services.ingest.recognise import AUTO_REPLIES, NOTICES, Kind, Recognised, recognise
+from services.ingest.recognise import AUTO_REPLIES, Kind, recognise
 from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
-from services.ingest.thread import Decision, Sender, Standing, standing_of
+from services.ingest.taken import Taken, asked_of, entry_of, message_of, opened_by, taken_of, tell
+from services.ingest.thread import Decision
 from shared import metrics
-from shared.domain.cause import Cause
 from shared.domain.errors import Unreadable
-from shared.domain.ids import derived, sortable
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.mail_fetched import RELEASED, MailFetched
-from shared.domain.messages import Direction, Inner, Message
+from shared.domain.messages import Message
 from shared.domain.signed import Signer
-from shared.domain.ticket import Contact, Ticket
 from shared.ports.bus import Record
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
@@ -39,26 +36,6 @@ from shared.runtime.service import Platform
 
 PARSED_IN_LOOP = 256 * 1024
 """Characters; the quotes of a longer text are looked for in a thread, so that it delays no other mail."""
-
-UNKNOWN_SENDER = "unknown@sender.invalid"
-"""Stands for the sender of a mail that names none (RFC 2606 §2)."""
-
-LONGEST_SUBJECT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A mail that is read, with what follows from it alone."""
-
-    fetched: MailFetched
-    mail: ParsedMail
-    recognised: Recognised
-    document_id: str
-    sender: Contact
-    cause: Cause
-    may_auto_respond: bool
-    authentication: Authentication
-    believed: bool
 
 
 class Intake:
@@ -97,7 +74,7 @@ class Intake:
         try:
             mail = await self._parsed(raw)
         except Unreadable as fault:
-            became = _entry_of(fetched, Outcome.QUARANTINED, str(fault))
+            became = entry_of(fetched, Outcome.QUARANTINED, str(fault))
         else:
             became = await self._taken_in(fetched, mail)
             await reach(Site.INTAKE_TICKET)
@@ -142,30 +119,30 @@ class Intake:
     async def _taken_in(self, fetched: MailFetched, mail: ParsedMail) -> LedgerEntry:
         recognised = recognise(mail, self._own_addresses, self._secret)
         if recognised.kind is Kind.OWN_LOOP:
-            return _entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
+            return entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
         policy = self._policies.get(fetched.mailbox, Policy())
-        taken = _taken(fetched, mail, recognised, self._stale, policy)
+        taken = taken_of(fetched, mail, recognised, self._stale, policy)
         message = await self._message_on_ticket(taken)
         if message is None:
-            return _entry_of(fetched, Outcome.IGNORED, "an automatic answer that belongs to no ticket", mail)
+            return entry_of(fetched, Outcome.IGNORED, "an automatic answer that belongs to no ticket", mail)
         await self._came_back.note(mail, recognised, message.id, taken.cause.at)
         if message.origin == fetched.entry:
             reason = "; ".join(message.reasons)
         else:
             reason = f"the same mail as {message.origin}"
             await self._came_to_another(taken, message)
-        return _entry_of(fetched, Outcome.INGESTED, reason, mail, message)
+        return entry_of(fetched, Outcome.INGESTED, reason, mail, message)
 
-    async def _message_on_ticket(self, taken: _Taken) -> Message | None:
+    async def _message_on_ticket(self, taken: Taken) -> Message | None:
         first = (await self._stores.messages.get_many([taken.document_id])).get(taken.document_id)
-        asked = _asked(taken)
+        asked = asked_of(taken)
         known = await self._stores.thread_ids.get_many(self._finder.ids(asked))
         if first is not None and await self._done_by_another(first, taken):
             return first
         decision = await self._finder.find(asked, known)
         if first is None and decision.opens and taken.recognised.kind in self._ignored:
             return None
-        new = _message(taken, decision, await self._split(taken.mail))
+        new = message_of(taken, decision, await self._split(taken.mail))
         message = first or await self._stores.messages.add(new)
         if message is not new:
             decision = await self._finder.as_decided_before(decision, message.ticket_id)
@@ -176,13 +153,13 @@ class Intake:
         )
         return message
 
-    async def _done_by_another(self, message: Message, taken: _Taken) -> bool:
+    async def _done_by_another(self, message: Message, taken: Taken) -> bool:
         """Whether this very mail was taken in before from elsewhere, to the end."""
         if message.origin == taken.fetched.entry:
             return False
         return message.origin in await self._stores.ledger.get_many([message.origin])
 
-    async def _came_to_another(self, taken: _Taken, message: Message) -> None:
+    async def _came_to_another(self, taken: Taken, message: Message) -> None:
         """Note a mail that came to several mailboxes of ours: who works in either sees the one ticket."""
         mailbox, entry = taken.fetched.mailbox, taken.fetched.entry
         cause = replace(taken.cause, key=f"ingest:{entry}:{mailbox}", correlation_id=entry)
@@ -190,13 +167,13 @@ class Intake:
             message.ticket_id, lambda ticket: ticket.came_to(mailbox, message.id, cause)
         )
 
-    async def _put_on_ticket(self, taken: _Taken, message: Message, decision: Decision) -> None:
+    async def _put_on_ticket(self, taken: Taken, message: Message, decision: Decision) -> None:
         if decision.opens:
-            ticket = _opened(taken, message, decision, await self._stores.next_ticket_number())
+            ticket = opened_by(taken, message, decision, await self._stores.next_ticket_number())
             if await self._stores.tickets.add(ticket) is ticket:
                 metrics.TICKETS_OPENED.labels(ticket.channel).inc()
                 return
-        await self._stores.tickets.change(message.ticket_id, lambda ticket: _tell(ticket, taken, message))
+        await self._stores.tickets.change(message.ticket_id, lambda ticket: tell(ticket, taken, message))
 
 
 def _releases(record: Record, entry: LedgerEntry) -> bool:
@@ -204,147 +181,3 @@ def _releases(record: Record, entry: LedgerEntry) -> bool:
     if not entry.digest:
         return True
     return entry.outcome is Outcome.QUARANTINED and record.headers.get(RELEASED) == str(entry.version)
-
-
-def _taken(
-    fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale: timedelta, policy: Policy
-) -> _Taken:
-    document_id = derived("msg", mail.fingerprint)
-    sender = Contact(address=UNKNOWN_SENDER)
-    if mail.sender is not None:
-        sender = Contact(address=mail.sender.address, name=mail.sender.name)
-    is_stale = fetched.fetched_at - fetched.received_at > stale
-    cause = Cause(
-        key=f"ingest:{document_id}",
-        actor=f"customer:{sender.address}",
-        # A server's clock may be ahead; and a first import must not breach every deadline at once.
-        at=fetched.fetched_at if is_stale else min(fetched.received_at, fetched.fetched_at),
-        correlation_id=fetched.entry,
-        traceparent=fetched.traceparent,
-    )
-    authentication = authenticate(mail, policy.authserv_id)
-    return _Taken(
-        fetched=fetched,
-        mail=mail,
-        recognised=recognised,
-        document_id=document_id,
-        sender=sender,
-        cause=cause,
-        may_auto_respond=recognised.may_auto_respond and not is_stale,
-        authentication=authentication,
-        believed=policy.believes(authentication),
-    )
-
-
-def _asked(taken: _Taken) -> Asked:
-    return Asked(
-        mail=taken.mail,
-        document_id=taken.document_id,
-        candidate=sortable("tkt", taken.cause.at, taken.mail.fingerprint),
-        sender=Sender(taken.sender.address, taken.recognised.automatic, taken.believed),
-        at=taken.cause.at,
-        bounced=_bounced(taken),
-    )
-
-
-def _bounced(taken: _Taken) -> list[str]:
-    """The Message-ID of the letter that a notice says was not delivered."""
-    if taken.recognised.kind not in NOTICES:
-        return []
-    original = bounce_of(taken.mail).original_message_id
-    return [original] if original else []
-
-
-def _message(taken: _Taken, decision: Decision, parts: Split) -> Message:
-    mail = taken.mail
-    doubts = [] if taken.believed else [f"unconfirmed sender: {taken.authentication.reason}"]
-    return Message(
-        id=taken.document_id,
-        ticket_id=decision.ticket_id or "",
-        direction=Direction.INBOUND,
-        author="system" if taken.recognised.automatic else "customer",
-        sender=taken.sender,
-        to=[Contact(address=one.address, name=one.name) for one in mail.to],
-        cc=[Contact(address=one.address, name=one.name) for one in mail.cc],
-        subject=mail.subject,
-        text=mail.text,
-        reply_text="" if parts.is_forward or parts.reply_text == mail.text else parts.reply_text,
-        forwarded=_inner(parts),
-        html=mail.html,
-        kind=taken.recognised.kind.value,
-        attachments=mail.attachments,
-        message_id=mail.stable_id,
-        in_reply_to=mail.in_reply_to[0] if mail.in_reply_to else "",
-        references=mail.references,
-        raw=taken.fetched.digest,
-        origin=taken.fetched.entry,
-        verified=decision.verified,
-        reasons=[*decision.reasons, *doubts, *taken.recognised.reasons, *mail.decisions, *parts.decisions],
-        at=taken.cause.at,
-    )
-
-
-def _inner(parts: Split) -> Inner | None:
-    if parts.forwarded is None:
-        return None
-    author = parts.forwarded.author
-    return Inner(
-        sender=Contact(address=author.address, name=author.name) if author else None,
-        date=parts.forwarded.date,
-        subject=parts.forwarded.subject,
-    )
-
-
-def _opened(taken: _Taken, message: Message, decision: Decision, number: int) -> Ticket:
-    return Ticket.open(
-        message.ticket_id,
-        number,
-        mailbox=taken.fetched.mailbox,
-        subject=taken.mail.subject[:LONGEST_SUBJECT] or "(no subject)",
-        channel="mail",
-        customer=taken.sender,
-        message_id=message.id,
-        # A letter to an address that a stranger wrote into From goes to one who never wrote to us.
-        may_auto_respond=taken.may_auto_respond and message.verified,
-        cause=taken.cause,
-        follow_up_of=decision.follow_up_of,
-        claims_to_belong_to=decision.claims_to_belong_to,
-    )
-
-
-def _tell(ticket: Ticket, taken: _Taken, message: Message) -> None:
-    """Tell the ticket that this mail arrived; one that knows does nothing."""
-    if taken.recognised.automatic:
-        ticket.note_automatic(
-            taken.document_id, taken.sender.address, taken.recognised.kind.value, taken.cause
-        )
-    elif message.verified and standing_of(taken.sender.address, ticket) is Standing.CUSTOMER:
-        ticket.customer_replied(taken.document_id, taken.sender.address, taken.cause)
-    else:
-        ticket.participant_wrote(taken.document_id, taken.sender, taken.cause)
-
-
-def _entry_of(
-    fetched: MailFetched,
-    outcome: Outcome,
-    reason: str,
-    mail: ParsedMail | None = None,
-    message: Message | None = None,
-) -> LedgerEntry:
-    return LedgerEntry(
-        id=fetched.entry,
-        mailbox=fetched.mailbox,
-        folder=fetched.folder,
-        partial=fetched.partial,
-        uidvalidity=fetched.uidvalidity,
-        uid=fetched.uid,
-        digest=fetched.digest,
-        fingerprint=mail.fingerprint if mail else fetched.digest,
-        message_id=mail.stable_id if mail else "",
-        outcome=outcome,
-        reason=reason,
-        ticket_id=message.ticket_id if message else None,
-        document_id=message.id if message else None,
-        fetched_at=fetched.fetched_at,
-        at=fetched.fetched_at,
-    )

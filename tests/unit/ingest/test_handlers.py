@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.ingest.handlers import UNKNOWN_SENDER
 from services.ingest.settings import IngestSettings, Limits
+from services.ingest.taken import UNKNOWN_SENDER
 from shared.domain.errors import Unreadable
 from shared.domain.events import AutomaticMailNoted, TicketOpened
 from shared.domain.ledger import Outcome

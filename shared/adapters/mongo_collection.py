@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bson.raw_bson import RawBSONDocument
+from pydantic import BaseModel
 from pymongo import ASCENDING, InsertOne, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -23,12 +24,13 @@ from shared.adapters.gather import Gatherer
 from shared.adapters.mongo import Mongo, calling, encoded, ours_by_index
 from shared.adapters.mongo_filters import Query, all_of, behind, mark_of, query_of, sort_of
 from shared.adapters.mongo_search import searched, words_of
-from shared.adapters.mongo_shape import CLAIM, OUTBOX_SINCE, document_of, fields_of
+from shared.adapters.mongo_shape import CLAIM, OUTBOX_SINCE, document_of, fields_of, path
 from shared.domain.documents import Document
 from shared.domain.errors import Conflict, NotFound, OmbudError, Unavailable, UndeclaredFilter
 from shared.ports.documents import BY_ID, Filter, Order, Page, Spec
 
 D = TypeVar("D", bound=Document)
+G = TypeVar("G", bound=BaseModel)
 
 Stored = dict[str, Any]
 
@@ -125,6 +127,17 @@ class MongoCollection(Generic[D]):
         more = len(stored) > limit
         items = [self._read(one) for one in stored[:limit]]
         return Page(items, mark_of(order, stored[limit - 1]) if more else None)
+
+    async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
+        """See the port. The ids alone are read from their index, without a look at the documents."""
+        chosen = all_of([*query_of(self._spec, where), {"_id": {"$gt": after}}])
+        if limit < 1:
+            return []
+        fields = dict.fromkeys(map(path, part.model_fields), 1)
+        with calling("glance"):
+            cursor = self._stored.find(chosen, fields).sort([("_id", ASCENDING)]).limit(limit)
+            stored = await cursor.batch_size(limit).to_list(length=limit)
+        return [document_of(part, one) for one in stored]
 
     async def search(self, text: str, where: Filter | None = None, limit: int = 50) -> list[D]:
         """See the port."""

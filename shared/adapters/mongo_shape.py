@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pymongo import ASCENDING, TEXT, IndexModel
 
 from shared.domain.documents import Document
 from shared.domain.errors import Invalid, Unreadable
 from shared.ports.documents import Spec
 
-D = TypeVar("D", bound=Document)
+M = TypeVar("M", bound=BaseModel)
 
 OUTBOX_SINCE = "_outbox_since"
 CLAIM = "_claim"
@@ -46,8 +46,8 @@ def fields_of(document: Document) -> dict[str, Any]:
     return fields
 
 
-def document_of(model: type[D], stored: Mapping[str, Any]) -> D:
-    """The document that `stored` holds. Raises `Unreadable` when it does not fit the model."""
+def document_of(model: type[M], stored: Mapping[str, Any]) -> M:
+    """The document, or the part of one, that `stored` holds. Raises `Unreadable` when it does not fit."""
     fields = {name: value for name, value in stored.items() if not name.startswith("_")}
     fields["id"] = stored["_id"]
     try:

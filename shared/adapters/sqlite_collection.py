@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import orjson
+from pydantic import BaseModel
 
 from shared.adapters.sqlite_bulk import BulkWrite
 from shared.adapters.sqlite_file import SqliteFile
@@ -27,7 +28,7 @@ from shared.adapters.sqlite_query import (
     segments,
     words_of,
 )
-from shared.adapters.sqlite_row import COLUMNS, RowForm
+from shared.adapters.sqlite_row import COLUMNS, RowForm, read_row
 from shared.adapters.sqlite_table import Table
 from shared.adapters.sqlite_text import instant
 from shared.domain.documents import Document
@@ -35,6 +36,7 @@ from shared.domain.errors import Conflict, Duplicate, NotFound, UndeclaredFilter
 from shared.ports.documents import BY_ID, Filter, Order, Page, Spec
 
 D = TypeVar("D", bound=Document)
+G = TypeVar("G", bound=BaseModel)
 
 
 class SqliteCollection(Generic[D]):
@@ -134,6 +136,17 @@ class SqliteCollection(Generic[D]):
         page = rows[:limit]
         last = cursor_text(order, Cursor(page[-1][-1], page[-1][0])) if len(rows) > limit else None
         return Page([self._form.document(row[:-1]) for row in page], last)
+
+    async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
+        """A part of documents behind the id `after`, in the order of ids. Raises `UndeclaredFilter`."""
+        chosen = both(matching(self._table, where), Condition("id > ?", (after,)))
+        sql = f"SELECT {COLUMNS} FROM {self._table.name} WHERE {chosen.sql} ORDER BY id LIMIT ?"
+        values = (*chosen.values, max(0, limit))
+
+        def parts(connection: sqlite3.Connection) -> list[G]:
+            return [read_row(self._spec.name, part, row) for row in connection.execute(sql, values)]
+
+        return await self._file.search(parts)
 
     async def search(self, text: str, where: Filter | None = None, limit: int = 50) -> list[D]:
         """Documents whose text fields hold all the words of `text`, best first. Raises `UndeclaredFilter`."""

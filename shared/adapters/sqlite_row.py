@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from shared.adapters.sqlite_text import escape_json, instant, unescape_json
@@ -18,6 +18,7 @@ from shared.domain.documents import Document
 from shared.domain.errors import Invalid, Unreadable
 
 D = TypeVar("D", bound=Document)
+M = TypeVar("M", bound=BaseModel)
 
 COLUMNS = "id, version, body, outbox, wake_at"
 """What `RowForm.document` reads, in this order."""
@@ -58,19 +59,22 @@ class RowForm(Generic[D]):
 
     def document(self, row: tuple[Any, ...]) -> D:
         """The document of a row."""
-        doc_id, version, body, outbox, wake_at = row
-        ending = f',"version":{version}'
-        if outbox is not None:
-            ending += f',"outbox":{outbox}'
-        if wake_at is not None:
-            ending += f',"wake_at":"{wake_at}"'
-        try:
-            return self._model.model_validate_json(f"{unescape_json(body)[:-1]}{ending}}}")
-        except ValidationError as error:
-            places = ", ".join(
-                ".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)
-            )
-            raise Unreadable(f"{self._name} {doc_id!r} does not fit its model, at {places}") from error
+        return read_row(self._name, self._model, row)
+
+
+def read_row(name: str, model: type[M], row: tuple[Any, ...]) -> M:
+    """The document, or the part of one, that a row of `COLUMNS` holds."""
+    doc_id, version, body, outbox, wake_at = row
+    ending = f',"version":{version}'
+    if outbox is not None:
+        ending += f',"outbox":{outbox}'
+    if wake_at is not None:
+        ending += f',"wake_at":"{wake_at}"'
+    try:
+        return model.model_validate_json(f"{unescape_json(body)[:-1]}{ending}}}")
+    except ValidationError as error:
+        places = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
+        raise Unreadable(f"{name} {doc_id!r} does not fit its model, at {places}") from error
 
 
 def _json(value: Any) -> str:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from shared.domain.documents import Document
 
 D = TypeVar("D", bound=Document)
+G = TypeVar("G", bound=BaseModel)
 
 Scalar = str | int | bool | datetime | None
 
@@ -148,6 +151,14 @@ class Collection(Protocol[D]):
 
         Documents inserted or moved meanwhile make no other document appear twice or go missing.
         Raises `UndeclaredFilter`, and `Invalid` for an `after` that is not ours.
+        """
+        ...
+
+    async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
+        """Of up to `limit` documents behind the id `after`, in the order of ids, the fields of `part` alone.
+
+        `part` has `id` and any others of the documents' fields. For going through very many: what it does
+        not name is not looked at, so a document may be seen whose rest is damaged. Raises `UndeclaredFilter`.
         """
         ...
 

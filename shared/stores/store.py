@@ -5,11 +5,14 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from shared.domain.documents import Document
 from shared.domain.errors import Conflict, Duplicate
 from shared.ports.documents import BY_ID, Collection, Documents, Filter, Order, Page, Spec
 
 D = TypeVar("D", bound=Document)
+G = TypeVar("G", bound=BaseModel)
 
 CONFLICT_TRIES = 100
 """How often a change is decided anew when others save first. Each of these times one of them got through, so
@@ -74,6 +77,10 @@ class Store(Generic[D]):
     ) -> Page[D]:
         """A page; see the port."""
         return await self.collection.find(where, order, limit, after)
+
+    async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
+        """A part of each document; see the port."""
+        return await self.collection.glance(part, where, limit, after)
 
 
 class Publisher(Protocol):

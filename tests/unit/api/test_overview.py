@@ -4,10 +4,11 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from services.api.overview import read_overview, refresh_overview
+from services.api.overview import Counted, read_overview, refresh_overview
 from services.api.projections import (
     OverviewProjection,
     counter_of,
@@ -19,7 +20,7 @@ from services.api.views import Overview
 from shared.domain.cause import Cause
 from shared.domain.errors import Conflict
 from shared.domain.events import EVENTS, Facts, TicketEvent, TicketOpened, parse_event
-from shared.domain.priority import Priority
+from shared.domain.priority import Priority, Sentiment
 from shared.domain.received import Received
 from shared.domain.status import Status
 from shared.domain.ticket import Contact, Ticket
@@ -249,6 +250,32 @@ async def test_a_refresh_counts_tickets_whose_events_are_no_longer_on_the_bus(ho
 
     assert (answer["tickets"], answer["uncounted"], answer["difference"]) == (7, 7, 0)
     assert answer["overview"]["total"] == 7
+
+
+async def test_many_tickets_without_a_row_are_counted_side_by_side_and_each_once(house: House) -> None:
+    projection = house.api.projection
+    stores = house.platform.stores
+    tickets = await asyncio.gather(*(house.ticket(priority=Priority.HIGH) for _ in range(60)))
+    for ticket in tickets[:20]:
+        await projection.count(ticket.id, ticket.version, ticket.facts())
+
+    found = await refresh_overview(stores, house.platform.clock, projection)
+
+    assert (found.tickets, found.uncounted, found.difference) == (60, 40, 0)
+    assert (await shown(house))["priority=high"] == 60
+
+
+async def test_a_refresh_counts_a_ticket_by_the_facts_that_its_events_carry(house: House) -> None:
+    """It reads a part of each ticket: the part must say what the whole says."""
+    states: list[dict[str, Any]] = [
+        {},
+        {"category": "login", "sentiment": Sentiment.NEGATIVE, "handled_by": "agent"},
+        {"status": Status.WAITING, "priority": Priority.CRITICAL, "breached": ["first_response"]},
+    ]
+    for state in states:
+        ticket = await house.ticket(**state)
+        (part,) = await house.platform.stores.tickets.glance(Counted, {"id": ticket.id}, 1)
+        assert (part.id, part.version, part.facts()) == (ticket.id, ticket.version, ticket.facts())
 
 
 async def test_a_refresh_mends_a_row_that_says_otherwise_than_its_ticket(house: House) -> None:

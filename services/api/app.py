@@ -16,11 +16,18 @@ from services.api.described import document
 from services.api.keys import Keys
 from services.api.middleware import Authenticated, BodyLimit, Observed
 from services.api.projections import OverviewProjection
-from services.api.routes import changes, mail, overview, tickets
+from services.api.routes import changes, mail, overview, quarantine, suppressions, tickets
 from services.api.settings import ApiProcessSettings
 from shared.runtime.service import Platform
 
-ROUTERS = (tickets.router, changes.router, mail.router, overview.router)
+ROUTERS = (
+    tickets.router,
+    changes.router,
+    mail.router,
+    quarantine.router,
+    suppressions.router,
+    overview.router,
+)
 
 
 ROUTES = [route for router in ROUTERS for route in router.routes]
@@ -53,7 +60,7 @@ def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
     )
     # The last one added stands outermost.
     app.add_middleware(Authenticated, keys=keys)
-    app.add_middleware(BodyLimit, limit=settings.api.body_limit)
+    app.add_middleware(BodyLimit, limit=settings.api.body_limit, mail_limit=settings.api.mail_limit)
     app.add_middleware(Observed)
     openapi_document()  # now, not in the middle of somebody's request
     return app

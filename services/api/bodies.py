@@ -153,6 +153,14 @@ class PriorityBody(Body):
     priority: Priority
 
 
+class SuppressionBody(Body):
+    """Why an address is to get no letters."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "asked us by phone to stop"}]})
+
+    reason: Line
+
+
 class PageQuery(BaseModel):
     """Which page of a list."""
 

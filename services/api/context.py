@@ -14,6 +14,8 @@ from services.api.keys import Keys, Scope, may
 from services.api.problems import FieldError, ProblemRaised, request_id_of
 from services.api.projections import OverviewProjection
 from services.api.settings import ApiProcessSettings
+from services.api.showing import Showing
+from shared.domain.documents import as_kept
 from shared.ports.clock import Clock
 from shared.runtime.service import Platform
 from shared.stores.collections import ApiKey
@@ -43,9 +45,8 @@ class Api:
         return self.platform.clock
 
     def now(self) -> datetime:
-        """The instant in whole milliseconds, as the stores keep it: no later answer shows another one."""
-        now = self.clock.now()
-        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+        """The instant as the stores keep it: no later answer shows another one."""
+        return as_kept(self.clock.now())
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ InApi = Annotated[Api, Depends(api_of)]
 AnyCall = Annotated[Call, Depends(needs(None))]
 WriteCall = Annotated[Call, Depends(needs(Scope.TICKETS_WRITE))]
 
+MailWriteCall = Annotated[Call, Depends(needs(Scope.MAIL_WRITE))]
 READS = [Depends(needs(Scope.TICKETS_READ))]
 READS_MAIL = [Depends(needs(Scope.MAIL_READ))]
 ADMINISTERS = [Depends(needs(Scope.ADMIN))]

@@ -22,7 +22,7 @@ RFC 3339 in UTC. Make a key with `ombud key create`."""
 _TAGS = [
     {"name": "Tickets", "description": "Find, read and open tickets."},
     {"name": "Changing tickets", "description": "Answer, note, move, assign."},
-    {"name": "Mail", "description": "Raw mails, letters, the quarantine."},
+    {"name": "Mail", "description": "Raw mails, letters, the quarantine, addresses that get no letters."},
     {"name": "Overview", "description": "The numbers, and who you are."},
 ]
 

@@ -31,6 +31,7 @@ class Scope(StrEnum):
     TICKETS_READ = "tickets:read"
     TICKETS_WRITE = "tickets:write"
     MAIL_READ = "mail:read"
+    MAIL_WRITE = "mail:write"
     ADMIN = "admin"
     EVERYTHING = "*"
 

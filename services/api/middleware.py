@@ -22,6 +22,7 @@ from shared.metrics import HTTP_SECONDS
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_MAIL_BODY = re.compile(r"/v1/quarantine/[^/]+/edit")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -74,11 +75,12 @@ class Observed:
 
 
 class BodyLimit:
-    """Refuses bodies over `limit` bytes, by what they say and by what they are."""
+    """Refuses bodies over `limit` bytes, mails over `mail_limit`, by what they say and by what they are."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, mail_limit: int) -> None:
         self._app = app
         self._limit = limit
+        self._mail_limit = mail_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -86,8 +88,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         said = Headers(scope=scope).get("content-length", "0")
-        if said.isdigit() and int(said) > self._limit:
-            problem = ProblemRaised("too_large", f"the body has more than {self._limit} bytes")
+        limit = self._mail_limit if _MAIL_BODY.fullmatch(scope["path"]) else self._limit
+        if said.isdigit() and int(said) > limit:
+            problem = ProblemRaised("too_large", f"the body has more than {limit} bytes")
             await respond(problem, request_id_of(scope))(scope, receive, send)
             return
         received = 0
@@ -96,7 +99,7 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._limit:
+            if received > limit:
                 raise HTTPException(413)  # the framework passes this one on, and turns others into 400
             return message
 

@@ -54,10 +54,16 @@ KINDS: dict[str, Kind] = {
         Kind("not_found", 404, "There is no such thing", "Look at the id, or list what there is."),
         Kind("method_not_allowed", 405, "This method is not offered here", "Use one that Allow names."),
         Kind("conflict", 409, "Somebody else was first", "Send the request again."),
-        Kind("move_not_allowed", 409, "The ticket's state forbids it", "Choose one of `allowed`."),
+        Kind("move_not_allowed", 409, "Its state forbids it", "Choose one of `allowed`, if there are any."),
+        Kind("gone", 410, "It is no longer kept", "Restore it from a backup, if it is needed."),
         Kind("precondition_failed", 412, "The ticket has changed", "Read it again, then use its new ETag."),
         Kind("too_large", 413, "The body is too large", "Send less."),
-        Kind("unsupported_media_type", 415, "This media type is not understood", "Send application/json."),
+        Kind(
+            "unsupported_media_type",
+            415,
+            "This media type is not understood",
+            "Send the one that /docs names.",
+        ),
         Kind("invalid", 422, "The request is not valid", "Mend what `errors` names."),
         Kind(
             "idempotency_key_reused", 422, "This Idempotency-Key stands for another request", "Use a new key."
@@ -217,7 +223,7 @@ def _of_validation(error: Exception, request: Request) -> ProblemRaised:
     if any(fault["loc"] == ("body",) and isinstance(fault["input"], bytes) for fault in faults):
         # FastAPI hands over the bytes when the media type is not JSON's.
         sent = request.headers.get("content-type", "no media type")[:100]
-        return ProblemRaised("unsupported_media_type", f"the body came as {sent}")
+        return ProblemRaised("unsupported_media_type", f"the body came as {sent}, not as application/json")
     if any(fault["type"] == "json_invalid" for fault in faults):
         return ProblemRaised("bad_request", "the body is not JSON")
     return ProblemRaised("invalid", "some fields are wrong", errors=[_field_error(fault) for fault in faults])

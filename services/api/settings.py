@@ -30,3 +30,6 @@ class ApiProcessSettings(Protocol):
     def mailboxes(self) -> Mapping[str, MailboxSettings]:
         """Those that tickets may be opened for."""
         ...
+    mail_limit: int = Field(
+        default=50 * 1024 * 1024, ge=1024, description="bytes of a mail that is sent as a request's body"
+    )

@@ -157,6 +157,14 @@ class LedgerView(View):
     edited: str
     uidvalidity: int
     uid: int
+class DeedView(View):
+    """What a person did to a mail that was set aside: `edited`, `retried` or `released`."""
+
+    what: str
+    by: str
+    at: Instant
+
+
     digest: str
     message_id: str
     outcome: Outcome
@@ -175,6 +183,7 @@ class Spoken(BaseModel):
 
 class MessageEntry(BaseModel):
     """Something was said."""
+    deeds: list[DeedView] = Field(description="what people did to it while it was set aside")
 
     kind: Literal["message"] = "message"
     at: Instant

@@ -11,9 +11,11 @@ from shared.domain.letters import Letter
 from shared.domain.suppressions import Suppression
 from shared.ports.documents import Page
 from shared.runtime.wiring import Wired
+from shared.stores import suppressions
 
 app = typer.Typer(
-    help="Letters: list, show, retry; suppressed addresses: suppressed, lift.", no_args_is_help=True
+    help="Letters: list, show, retry, cancel, preview; addresses: suppressed, suppress, lift.",
+    no_args_is_help=True,
 )
 
 
@@ -107,11 +109,10 @@ def suppressed(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     json: Json = False,
 ) -> None:
-    """Addresses that get no letters, or may soon get none, as mail to them came back."""
-    from services.notify.commands import list_suppressions
+    """Addresses that get no letters, or may soon get none, as mail to them came back or somebody wants so."""
 
     async def work(wired: Wired, _: OmbudSettings) -> tuple[list[Suppression], datetime]:
-        page = await list_suppressions(wired.platform.stores, limit)
+        page = await suppressions.list_suppressions(wired.platform.stores, limit)
         return page.items, wired.platform.clock.now()
 
     found, now = with_platform(work)
@@ -121,19 +122,48 @@ def suppressed(
         )
         return
     rows = [
-        [one.address, one.holds(now), one.reason, one.hard, one.soft, one.since, one.expires or ""]
+        [
+            one.address,
+            one.holds(now),
+            one.reason,
+            one.hard,
+            one.soft,
+            one.held_by,
+            one.since,
+            one.expires or "",
+        ]
         for one in found
     ]
-    table(rows, ["ADDRESS", "HELD", "REASON", "HARD", "SOFT", "SINCE", "UNTIL"], "no address is suppressed")
+    table(
+        rows,
+        ["ADDRESS", "HELD", "REASON", "HARD", "SOFT", "BY", "SINCE", "UNTIL"],
+        "no address is suppressed",
+    )
+
+
+@app.command()
+def suppress(
+    address: str,
+    reason: Annotated[str, typer.Option(help="Why, for those who wonder later.")],
+    json: Json = False,
+) -> None:
+    """Write to an address no more, until it is lifted."""
+
+    async def work(wired: Wired, _: OmbudSettings) -> Suppression:
+        platform = wired.platform
+        return await suppressions.suppress(platform.stores, address, reason, OPERATOR, platform.clock.now())
+
+    held = with_platform(work).address
+    say(json, {"event": "suppressed", "address": held}, f"{held} is not written to")
 
 
 @app.command()
 def lift(address: str, json: Json = False) -> None:
-    """Write to an address again whose mail came back."""
-    from services.notify.commands import lift_suppression
+    """Write to an address again that is held back."""
 
     async def work(wired: Wired, _: OmbudSettings) -> Suppression:
-        return await lift_suppression(wired.platform.stores, address)
+        platform = wired.platform
+        return await suppressions.lift_suppression(platform.stores, address, OPERATOR, platform.clock.now())
 
     lifted = with_platform(work).address
     say(json, {"event": "lifted", "address": lifted}, f"{lifted} is written to again")

@@ -8,7 +8,7 @@ Every step is found done when it comes again. Raises `Unavailable` and `Conflict
 is handled again.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -16,9 +16,10 @@ from services.ingest.bounces import Bounce, bounce_of
 from services.ingest.bounces_reason import HARD
 from services.ingest.parsing import ParsedMail
 from services.ingest.recognise import Kind, Recognised
+from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.domain.letters import Letter
-from shared.domain.suppressions import Suppression, suppression_id
+from shared.domain.suppressions import Patience, Suppression, suppression_id
 from shared.stores.stores import Stores
 
 LETTERS_LOOKED_AT = 5
@@ -30,8 +31,9 @@ log = structlog.get_logger()
 class CameBack:
     """See the module."""
 
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, settings: IngestSettings) -> None:
         self._stores = stores
+        self._patience = Patience(settings.soft_bounces, timedelta(days=settings.soft_bounce_days))
 
     async def note(self, mail: ParsedMail, recognised: Recognised, message_id: str, at: datetime) -> None:
         """What follows from a notice that was taken in as `message_id`; nothing for any other mail."""
@@ -62,7 +64,7 @@ class CameBack:
         new = Suppression(id=suppression_id(address), address=address.lower(), since=at)
         held = await self._stores.suppressions.add(new)
         await self._stores.suppressions.change(
-            held.id, lambda one: one.note_bounce(message_id, hard, reason, at)
+            held.id, lambda one: one.note_bounce(message_id, hard, reason, at, self._patience)
         )
 
 

@@ -116,4 +116,10 @@ class IngestSettings(Section):
         ge=0,
         description="a reply to a ticket closed for longer opens a new one that links back; 0: always",
     )
+    soft_bounces: int = Field(
+        default=3, ge=1, description="so many soft bounces (mailbox full …) hold letters to an address back"
+    )
+    soft_bounce_days: float = Field(
+        default=7.0, gt=0, description="how long after the last of them, and how long one is remembered"
+    )
     limits: Limits = Limits()

@@ -1,11 +1,10 @@
-"""What the command line does with letters and suppressed addresses: list, show, try again, lift."""
+"""What the command line does with letters: list, show, try again, cancel."""
 
 from typing import Any
 
 from shared.domain.documents import plain
 from shared.domain.errors import Invalid
 from shared.domain.letters import Letter, LetterState
-from shared.domain.suppressions import Suppression, suppression_id
 from shared.ports.clock import Clock
 from shared.ports.documents import Order, Page, Scalar
 from shared.stores.stores import Stores
@@ -56,13 +55,3 @@ def _known_state(state: str) -> LetterState:
         raise Invalid(
             f"there is no letter state {state!r}; there are {known}", {"state": "unknown"}
         ) from fault
-
-
-async def list_suppressions(stores: Stores, limit: int = 50, after: str | None = None) -> Page[Suppression]:
-    """Addresses whose mail came back, the newest first; also those that are written to again."""
-    return await stores.suppressions.find({}, Order("since", descending=True), limit, after)
-
-
-async def lift_suppression(stores: Stores, address: str) -> Suppression:
-    """Write to the address again. Raises `NotFound` for one whose mail never came back."""
-    return await stores.suppressions.change(suppression_id(address), Suppression.lift)

@@ -1,6 +1,6 @@
 """Addresses that get no letter for now, as their mail comes back; and tickets on which machines write.
 
-The list is fed by ingest's bounces; `ombud letters lift` takes an address off it. It is asked once a letter,
+The list is fed by ingest's bounces and by people (shared/stores/suppressions.py). It is asked once a letter,
 when the letter is made, also for an agent's reply: the ticket then says why it did not go.
 
 On failure: `Unavailable` and `Conflict` of the stores are passed on; the event is handled again.
@@ -29,10 +29,9 @@ class Suppressed:
         found = (await self._stores.suppressions.get_many([own_id])).get(own_id)
         if found is None or not found.holds(at):
             return ""
-        return (
-            f"suppressed: mail to this address came back ({found.reason}); "
-            "`ombud letters lift ADDRESS` lets it be tried again"
-        )
+        wished = f"{found.held_by} wants no letters to go to this address"
+        why = wished if found.held_by else "mail to this address came back"
+        return f"suppressed: {why} ({found.reason}); `ombud letters lift ADDRESS` lets it be tried again"
 
     async def mark_loop(self, event: Event, at: datetime, reason: str) -> None:
         """The brake held a letter: the ticket says that machines seem to write to each other."""

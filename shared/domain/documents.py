@@ -25,6 +25,11 @@ Instant = Annotated[datetime, AfterValidator(_in_utc)]
 """A point in time, always in UTC."""
 
 
+def as_kept(instant: datetime) -> datetime:
+    """The instant in whole milliseconds, as the stores keep it: what is shown at once and later is one."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
 class Envelope(BaseModel):
     """One event, ready for the bus: what the outbox of a document holds.
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable
 
 import structlog
 
+from shared.domain.documents import as_kept
 from shared.domain.errors import Invalid, MoveNotAllowed
 from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.mail_fetched import RELEASED, MailFetched, thread_key, trace_of
@@ -51,7 +52,7 @@ async def edit(platform: Platform, entry: str, data: bytes | AsyncIterable[bytes
     digest = await (blobs.put(data) if isinstance(data, bytes) else blobs.put_stream(data))
     if not await blobs.size(digest):
         raise Invalid("the new bytes are empty: give the whole mail, headers and body")
-    now = platform.clock.now()
+    now = as_kept(platform.clock.now())
 
     def decide(found: LedgerEntry) -> None:
         _must_wait(found)
@@ -88,7 +89,7 @@ async def release(platform: Platform, entry: str, by: str) -> LedgerEntry:
 
 
 async def _noted(platform: Platform, entry: str, what: str, by: str) -> LedgerEntry:
-    now = platform.clock.now()
+    now = as_kept(platform.clock.now())
 
     def decide(found: LedgerEntry) -> None:
         _must_wait(found)

@@ -1,4 +1,4 @@
-"""The mail behind the tickets: raw mails, letters, the quarantine, and what became of one mail."""
+"""The mail behind the tickets: raw mails, letters, and what became of one mail."""
 
 from typing import Annotated, Any
 
@@ -8,20 +8,16 @@ from pydantic import Field
 
 from services.api import views
 from services.api.bodies import Id, PageQuery, TicketId
-from services.api.context import READS, READS_MAIL, Api, InApi, WriteCall, answer
+from services.api.context import READS, READS_MAIL, InApi, WriteCall, answer
 from services.api.described import bytes_of, headers, problems
 from services.api.paging import page
+from services.api.raw_mails import RAW, raw_mail
 from shared.domain.errors import NotFound
-from shared.domain.ledger import Outcome
 from shared.domain.letters import LetterState
 from shared.ports.documents import Order
 from shared.stores.trace import trace
 
 router = APIRouter(tags=["Mail"])
-
-_RAW = "message/rfc822"
-# Even a browser that is sent here shows and runs nothing of what a stranger wrote.
-_HARMLESS = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
 
 class LetterQuery(PageQuery):
@@ -37,14 +33,14 @@ class LetterQuery(PageQuery):
     dependencies=READS_MAIL,
     summary="Download a mail as it came",
     response_class=StreamingResponse,
-    responses={200: bytes_of(_RAW), **problems("not_found")},
+    responses={200: bytes_of(RAW), **problems("not_found")},
 )
 async def get_raw_mail(api: InApi, ticket_id: TicketId, message_id: Id) -> Response:
     """Byte for byte what the mailbox server gave us."""
     message = await api.stores.messages.get(message_id)
     if message.ticket_id != ticket_id or not message.raw:
         raise NotFound("no raw mail of this ticket")
-    return await _file(api, message.raw, message.id)
+    return await raw_mail(api, message.raw, message.id)
 
 
 @router.get(
@@ -93,39 +89,6 @@ async def cancel_letter(api: InApi, call: WriteCall, letter_id: Id) -> Response:
 
 
 @router.get(
-    "/v1/quarantine",
-    operation_id="listQuarantine",
-    dependencies=READS_MAIL,
-    summary="List the mails set aside",
-    response_model=views.LedgerList,
-    responses={200: headers("Link"), **problems("bad_cursor")},
-)
-async def list_quarantine(api: InApi, request: Request, query: Annotated[PageQuery, Query()]) -> Response:
-    """Mails that could not be understood or trusted, kept whole, the latest first."""
-    where = {"outcome": Outcome.QUARANTINED.value}
-    order = Order("at", descending=True)
-    entries, cursor, found = await page(api, request, api.stores.ledger, where, order, query)
-    data = [views.LedgerView.model_validate(entry) for entry in entries]
-    return answer(views.LedgerList(data=data, next_cursor=cursor), headers=found)
-
-
-@router.get(
-    "/v1/quarantine/{entry_id}/raw",
-    operation_id="getQuarantinedMail",
-    dependencies=READS_MAIL,
-    summary="Download a mail that was set aside",
-    response_class=StreamingResponse,
-    responses={200: bytes_of(_RAW), **problems("not_found")},
-)
-async def get_quarantined_mail(api: InApi, entry_id: Id) -> Response:
-    """Byte for byte what the mailbox server gave us. Open it with care."""
-    entry = await api.stores.ledger.get(entry_id)
-    if entry.outcome is not Outcome.QUARANTINED:
-        raise NotFound("not in the quarantine")
-    return await _file(api, entry.digest, entry.id)
-
-
-@router.get(
     "/v1/mails/{message_id:path}",
     operation_id="traceMail",
     dependencies=READS_MAIL,
@@ -145,17 +108,8 @@ async def trace_mail(
         views.MailTrace(
             message_id=found.message_id,
             ledger=[views.LedgerView.model_validate(entry) for entry in found.ledger],
-            messages=[views.MessageView.model_validate(message) for message in found.messages],
+            messages=[views.MessageView.of(message) for message in found.messages],
             tickets=[views.TicketView.model_validate(ticket) for ticket in found.tickets],
             letters=[views.LetterView.model_validate(letter) for letter in found.letters],
         )
     )
-
-
-async def _file(api: Api, digest: str, name: str) -> Response:
-    found = {
-        "Content-Length": str(await api.platform.blobs.size(digest)),
-        "Content-Disposition": f'attachment; filename="{name}.eml"',
-        **_HARMLESS,
-    }
-    return StreamingResponse(api.platform.blobs.stream(digest), headers=found, media_type=_RAW)

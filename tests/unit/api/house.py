@@ -15,6 +15,7 @@ from services.api.context import Api
 from services.api.keys import create_key
 from services.api.settings import ApiSettings
 from shared.domain.cause import Cause
+from shared.domain.ledger import LedgerEntry, Outcome
 from shared.domain.messages import Direction, Message
 from shared.domain.ticket import Contact, Ticket
 from shared.runtime.service import Platform
@@ -120,3 +121,22 @@ def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert document["type"] == f"/docs/problems#{code}"
     assert document["request_id"] == answer.headers["x-request-id"]
     return document
+
+
+async def ledger_entry(
+    house: House, uid: int, outcome: Outcome = Outcome.QUARANTINED, **fields: Any
+) -> LedgerEntry:
+    """What the ledger has of a mail; its bytes are nowhere unless `digest` says so."""
+    made = LedgerEntry(
+        id=f"mail_{uid}",
+        mailbox="support",
+        uidvalidity=1,
+        uid=uid,
+        fingerprint=f"f{uid}",
+        outcome=outcome,
+        reason="cannot be parsed",
+        fetched_at=AT,
+        at=AT + timedelta(minutes=uid),
+        **{"digest": "0" * 64, **fields},
+    )
+    return await house.platform.stores.ledger.add(made)

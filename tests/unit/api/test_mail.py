@@ -1,4 +1,4 @@
-"""The mail behind the tickets: raw bytes, letters, quarantine, traces, timelines."""
+"""The mail behind the tickets: raw bytes, letters, traces, timelines."""
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -9,14 +9,14 @@ import pytest
 
 from shared.domain.deadlines import Deadline, Target, deadline_id
 from shared.domain.errors import NotFound
-from shared.domain.ledger import LedgerEntry, Outcome
+from shared.domain.ledger import Outcome
 from shared.domain.letters import Attempt, Letter, LetterState
 from shared.domain.priority import Level, Priority, Sentiment, Source
 from shared.domain.status import Status
 from shared.domain.ticket import Classification, Contact, Span
 from shared.domain.triage import Triage
 from shared.stores.trace import trace
-from tests.unit.api.house import AT, House, ids, open_house, problem
+from tests.unit.api.house import AT, House, ids, ledger_entry, open_house, problem
 
 RAW = b"From: mia@example.com\r\nSubject: =?utf-8?q?caf=E9?=\r\n\r\n\xff\x00<script>alert(1)</script>" * 9000
 
@@ -37,22 +37,6 @@ async def letter(house: House, ticket_id: str, number: int, minutes: int = 0, **
         **fields,
     )
     return await house.platform.stores.letters.add(made)
-
-
-async def entry(house: House, uid: int, outcome: Outcome = Outcome.QUARANTINED, **fields: Any) -> LedgerEntry:
-    made = LedgerEntry(
-        id=f"mail_{uid}",
-        mailbox="support",
-        uidvalidity=1,
-        uid=uid,
-        fingerprint=f"f{uid}",
-        outcome=outcome,
-        reason="cannot be parsed",
-        fetched_at=AT,
-        at=AT + timedelta(minutes=uid),
-        **{"digest": "0" * 64, **fields},
-    )
-    return await house.platform.stores.ledger.add(made)
 
 
 async def test_a_raw_mail_comes_byte_for_byte_as_a_file_that_runs_nowhere(house: House) -> None:
@@ -83,23 +67,6 @@ async def test_a_raw_mail_is_not_found_on_another_ticket_nor_where_there_is_none
         f"tkt_none/raw/{message.id}",
     ):
         problem(await house.client.get(f"/v1/tickets/{path}"), 404, "not_found")
-
-
-async def test_the_quarantine_lists_what_was_set_aside_latest_first_and_gives_it_out(house: House) -> None:
-    for uid in range(1, 4):
-        await entry(house, uid, digest=await house.platform.blobs.put(b"mail %d" % uid))
-    await entry(house, 9, Outcome.INGESTED, digest=await house.platform.blobs.put(b"fine"))
-
-    first = await house.client.get("/v1/quarantine?limit=2")
-    second = await house.client.get(first.links["next"]["url"])
-    raw = await house.client.get("/v1/quarantine/mail_2/raw")
-
-    assert (ids(first), ids(second)) == (["mail_3", "mail_2"], ["mail_1"])
-    assert first.json()["data"][0]["reason"] == "cannot be parsed"
-    assert raw.content == b"mail 2"
-    assert raw.headers["content-disposition"] == 'attachment; filename="mail_2.eml"'
-    problem(await house.client.get("/v1/quarantine/mail_9/raw"), 404, "not_found")
-    problem(await house.client.get("/v1/quarantine/mail_77/raw"), 404, "not_found")
 
 
 async def test_letters_are_listed_newest_first_by_ticket_and_state(house: House) -> None:
@@ -161,8 +128,8 @@ async def test_a_mail_is_traced_from_the_ledger_to_its_letters_with_and_without_
 ) -> None:
     ticket, other = await house.ticket(), await house.ticket()
     message = await house.message(ticket.id, message_id="a/1@example.com")
-    await entry(house, 1, Outcome.INGESTED, message_id="a/1@example.com", ticket_id=ticket.id)
-    await entry(house, 2, Outcome.IGNORED, message_id="other@example.com", ticket_id=other.id)
+    await ledger_entry(house, 1, Outcome.INGESTED, message_id="a/1@example.com", ticket_id=ticket.id)
+    await ledger_entry(house, 2, Outcome.IGNORED, message_id="other@example.com", ticket_id=other.id)
     await letter(house, ticket.id, 1)
     await letter(house, other.id, 2)
 
@@ -188,7 +155,7 @@ async def test_a_letter_of_ours_is_traced_by_its_own_message_id(house: House) ->
 
 
 async def test_a_mail_that_nobody_saw_is_not_found(house: House) -> None:
-    await entry(house, 1, message_id="")
+    await ledger_entry(house, 1, message_id="")
     problem(await house.client.get("/v1/mails/none@example.com"), 404, "not_found")
     for written in ("", "<>", "  "):
         with pytest.raises(NotFound):

@@ -135,7 +135,7 @@ async def failing(house: House, error: Exception) -> AsyncIterator[httpx2.AsyncC
         raise error
 
     app.add_middleware(Authenticated, keys=Keys(house.platform.stores, house.platform.clock, 0))
-    app.add_middleware(BodyLimit, limit=100)
+    app.add_middleware(BodyLimit, limit=100, mail_limit=100)
     app.add_middleware(Observed)
     headers = {"Authorization": f"Bearer {await house.key('*')}"}
     transport = httpx2.ASGITransport(app=app)

@@ -1,10 +1,14 @@
 """A letter that came back: its ticket, its state and its address; and notices that are forged."""
 
+from datetime import timedelta
+
+from services.ingest.settings import IngestSettings
 from shared.domain.events import LetterBounced
 from shared.domain.ids import thread_id_for
 from shared.domain.letters import Letter, LetterState
 from shared.domain.suppressions import Suppression, suppression_id
 from shared.domain.ticket import Contact
+from shared.runtime.service import Platform
 from shared.stores.collections import ThreadId
 from tests.unit.ingest.bounce_mails import notice, report
 from tests.unit.ingest.desk import Helpdesk
@@ -122,3 +126,18 @@ async def test_the_third_mail_of_a_machine_in_a_row_marks_the_ticket_as_a_loop(h
     ticket = await helpdesk.ticket_of(entry)
     assert ticket.loop == "3 mails in a row were written by machines"
     assert ticket.outbox[-1].type == "ombud.ticket.loop_suspected.v1"
+
+
+async def test_how_many_soft_bounces_hold_an_address_back_and_how_long_are_settings(
+    platform: Platform,
+) -> None:
+    helpdesk = Helpdesk(platform, IngestSettings(soft_bounces=2, soft_bounce_days=1))
+    letter = await sent(helpdesk)
+    for number in range(2):
+        full = f"Final-Recipient: rfc822; {CUSTOMER}\nAction: failed\nStatus: 4.2.2\nX-Number: {number}\n"
+        await helpdesk.take(report(full, original=f"<{letter.message_id}>"))
+
+    held = await suppressed(helpdesk)
+    assert held is not None
+    assert (held.soft, held.holds(RECEIVED)) == (2, True)
+    assert not held.holds(RECEIVED + timedelta(days=1, minutes=1))

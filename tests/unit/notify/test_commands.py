@@ -4,16 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.notify.commands import (
-    lift_suppression,
-    list_letters,
-    list_suppressions,
-    retry_letter,
-    show_letter,
-)
+from services.notify.commands import list_letters, retry_letter, show_letter
 from shared.domain.errors import Invalid, MoveNotAllowed, NotFound
 from shared.domain.letters import LetterState
-from shared.domain.suppressions import Suppression, suppression_id
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
 from tests.unit.notify.samples import NOW, letter
@@ -52,17 +45,3 @@ async def test_only_a_failed_letter_is_tried_again_by_hand(stores: Stores) -> No
         await retry_letter(stores, clock, "let_sent")
     with pytest.raises(MoveNotAllowed, match="queued, not failed"):
         await retry_letter(stores, clock, "let_failed")
-
-
-async def test_a_suppressed_address_is_listed_and_can_be_lifted(stores: Stores) -> None:
-    held = Suppression(id=suppression_id("Ada@Customer.example"), address="ada@customer.example", since=NOW)
-    held.note_bounce("msg_1", True, "userunknown", NOW)
-    await stores.suppressions.add(held)
-
-    (listed,) = (await list_suppressions(stores)).items
-    assert (listed.address, listed.holds(NOW)) == ("ada@customer.example", True)
-
-    lifted = await lift_suppression(stores, "ADA@customer.example")
-    assert not lifted.holds(NOW)
-    with pytest.raises(NotFound):
-        await lift_suppression(stores, "nobody@customer.example")

@@ -7,6 +7,7 @@ from shared.domain.messages import Direction
 from shared.domain.status import Status
 from shared.domain.suppressions import Suppression, suppression_id
 from shared.stores.stores import Stores
+from shared.stores.suppressions import suppress
 from tests.unit.notify.conftest import Published
 from tests.unit.notify.desk import handlers_on, only_letter, replied_in, tell, ticket_in
 from tests.unit.notify.samples import NOW
@@ -76,3 +77,16 @@ async def test_a_suppressed_address_gets_neither_acknowledgement_nor_reply_and_t
     (note,) = await notes_in(stores)
     assert "mail to this address came back (userunknown)" in note
     assert (await stores.tickets.get("tkt_1")).status is Status.OPEN
+
+
+async def test_of_an_address_that_a_person_holds_back_the_agent_is_told_who_and_why(
+    stores: Stores, published: Published
+) -> None:
+    await suppress(stores, ADA, "asked by phone", "user:bo", NOW)
+    handlers = handlers_on(stores)
+    await ticket_in(stores)
+    await replied_in(stores)
+    await tell(handlers, published)
+
+    (note,) = await notes_in(stores)
+    assert "user:bo wants no letters to go to this address (asked by phone)" in note

@@ -59,7 +59,7 @@ class KafkaSettings(Section):
     )
     replication: int = Field(default=1, ge=1, description="of new topics")
     session_seconds: float = Field(
-        default=45.0, gt=1, description="a member silent for longer is taken for dead"
+        default=30.0, gt=1, description="a member silent for longer is taken for dead"
     )
 
     @field_validator("bootstrap")

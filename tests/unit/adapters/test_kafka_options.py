@@ -2,6 +2,8 @@
 
 import ssl
 
+import pytest
+
 from shared.adapters.kafka_options import KafkaOptions, milliseconds
 
 
@@ -10,6 +12,16 @@ def test_a_member_may_drain_and_still_join_before_the_group_goes_on_without_it()
     options = KafkaOptions("broker:9092", drain_seconds=25)
 
     assert options.rebalance_seconds > options.drain_seconds
+
+
+@pytest.mark.parametrize("drain", [1.0, 20.0, 60.0])
+@pytest.mark.parametrize("session", [6.0, 30.0, 120.0])
+def test_a_dead_members_session_is_over_before_the_group_goes_on_with_it(
+    drain: float, session: float
+) -> None:
+    options = KafkaOptions("broker:9092", drain_seconds=drain, session_seconds=session)
+
+    assert options.rebalance_seconds > options.session_seconds
 
 
 def test_a_member_speaks_several_times_before_its_session_is_over() -> None:

@@ -41,6 +41,14 @@ def test_a_service_in_a_container_writes_nowhere_comes_back_and_has_time_to_drai
     assert float(services[service]["stop_grace_period"].rstrip("s")) > drain + 5
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_stopped_before_the_servers_that_it_says_goodbye_to(
+    services: dict[str, Any], service: str
+) -> None:
+    """By way of `init` alone it is not: that has ended, and compose looks at what runs."""
+    assert {"kafka", "mongo"} <= set(services[service]["depends_on"])
+
+
 def test_nothing_in_the_compose_file_is_reached_from_other_machines(services: dict[str, Any]) -> None:
     """The test mail server knows no password worth the name, and the API speaks plain HTTP."""
     ports = [port for service in services.values() for port in service.get("ports", [])]

@@ -14,7 +14,9 @@ def folded(line: str) -> str:
     """A line as the tables have it: composed, in lower case, without what is not seen; spaces are one."""
     if not line.isascii():
         line = _INVISIBLE.sub("", unicodedata.normalize("NFC", line)).replace("’", "'")
-    return " ".join(line.split()).casefold()
+    if "&nbsp;" in line:  # one of the large providers writes it into plain text
+        line = line.replace("&nbsp;", " ")
+    return " ".join(line.split()).casefold().replace("i\u0307", "i")
 
 
 REPLY_MARKER = "reply above this line"
@@ -62,19 +64,29 @@ _WROTE = {
     "sv, da, no": ("skrev", "skrev följande", "skrev følgende", "skreiv"),
     "fi": ("kirjoitti",),
     "is": ("skrifaði",),
-    "pl": ("napisał", "napisała", "napisał(a)", "pisze", "napisano"),
+    "pl": ("napisał", "napisała", "napisał(a)", "pisze", "napisano", "napisana przez"),
     "cs": ("napsal", "napsala", "napsal(a)", "napsal/a"),
     "sk": ("napísal", "napísala", "napísal(a)", "napísal/a"),
-    "sl, hr, sr": ("je napisal", "je napisala", "napisao", "napisala", "je napisao/la", "је написао"),
+    "sl, hr, sr": (
+        "napisal",
+        "napisala",
+        "napisal(a)",
+        "je napisal",
+        "je napisala",
+        "napisao",
+        "napisala",
+        "je napisao/la",
+        "је написао",
+    ),
     "hu": ("írta", "ezt írta"),
     "ro": ("a scris",),
-    "ca": ("va escriure", "ha escrit"),
+    "ca": ("va escriure", "ha escrit", "missatge de"),
     "et": ("kirjutas",),
     "lv": ("rakstīja",),
     "lt": ("rašė", "parašė"),
     "el": ("έγραψε", "έγραψαν"),
     "tr": ("yazdı", "şunu yazdı", "şunları yazdı"),
-    "ru": ("написал", "написала", "написал(а)", "пишет", "писал", "писал(а)"),
+    "ru": ("написал", "написала", "написал(а)", "пишет", "писал", "писал(а)", "писали"),
     "uk": ("написав", "написала", "написав(-ла)", "пише"),
     "bg": ("написа",),
     "he": ("כתב", "כתבה", "כתב/ה"),
@@ -87,43 +99,69 @@ _WROTE = {
     "bn": ("লিখেছেন",),
 }
 
+TOLD = re.compile(
+    r"\b(?:i|we|he|she|they) wrote\b|\bwrote (?:me|us|to|that|back)\b"
+    r"|\b(?:ich|wir) schrieb|\bschrieb (?:ich|wir|mir|uns|er|sie)\b|\bhat (?:mir|uns|er|sie)\b"
+    r"|\b(?:mir|uns) geschrieben"
+    r"|\b(?:j'ai|nous avons|m'a|nous a) écrit|\b(?:yo |nosotros )?(?:le|me|nos|les) (?:escrib|ha escrito)"
+    r"|\b(?:mi|ci|gli|le) (?:ha|hanno) scritto|\bho scritto|\b(?:me|nos|lhe) escrev"
+    r"|\bik schreef|\bschreef (?:ik|mij)\b"
+    r"|\bskrev (?:jag|jeg|han|hun|hon|til|till)\b|\bя (?:написал|писал|пишу)|\bмне написал"
+)
+"""A person tells that somebody wrote: no client's words."""
+
 _WROTE_UNSPACED = {
     "zh": ("写道", "寫道", "写到"),
     "ja": ("書きました", "書き込みました", "のメール", "のメッセージ"),
-    "ko": ("님이 작성", "작성"),
+    "ko": ("님이 작성", "작성", "쓴 글"),
     "th": ("เขียนว่า",),
 }
 """In writing without spaces between words, or with endings joined to them."""
 
 _ORIGINAL = {
-    "en": ("original message", "original mail", "original email", "original appointment", "reply message"),
+    "en": ("original message", "original mail", "original email", "original appointment", "reply message",
+           "replied message"),
     "de": ("ursprüngliche nachricht", "originalnachricht", "original nachricht", "original-nachricht",
-           "ursprüngliche e-mail"),
-    "fr": ("message d'origine", "message original", "message initial", "courriel original"),
-    "es": ("mensaje original", "correo original"),
-    "it": ("messaggio originale", "messaggio di origine"),
-    "pt": ("mensagem original",),
+           "ursprüngliche e-mail", "ursprüngliche mail", "ursprünglicher termin"),
+    "fr": ("message d'origine", "message original", "message initial", "courriel original", "mail original",
+           "rendez-vous d'origine"),
+    "es": ("mensaje original", "correo original", "cita original"),
+    "it": ("messaggio originale", "messaggio di origine", "appuntamento originale"),
+    "pt": ("mensagem original", "compromisso original"),
     "nl": ("oorspronkelijk bericht", "origineel bericht"),
+    "is": ("upprunaleg skilaboð", "upprunalegur póstur"),
+    "hr, sr": ("izvorna poruka", "originalna poruka", "изворна порука", "оригинална порука"),
+    "sl": ("izvirno sporočilo", "originalno sporočilo"),
+    "et": ("algne teade", "algne sõnum", "algsõnum", "algne kiri"),
+    "lv": ("sākotnējais ziņojums", "oriģinālais ziņojums"),
+    "lt": ("pradinis laiškas", "originalus laiškas", "pirminis laiškas"),
+    "ca": ("missatge original",),
     "sv": ("ursprungligt meddelande", "originalmeddelande"),
     "da": ("oprindelig meddelelse", "original meddelelse", "oprindelig besked", "original besked"),
     "no": ("opprinnelig melding", "original melding"),
     "fi": ("alkuperäinen viesti", "alkuperäinen sähköposti"),
     "pl": ("wiadomość oryginalna", "oryginalna wiadomość", "treść oryginalnej wiadomości"),
     "cs": ("původní zpráva", "původní e-mail"),
-    "sk": ("pôvodná správa",),
-    "hu": ("eredeti üzenet",),
+    "sk": ("pôvodná správa", "pôvodný e-mail"),
+    "hu": ("eredeti üzenet", "eredeti levél"),
     "ro": ("mesaj original", "mesajul original"),
     "el": ("αρχικό μήνυμα",),
     "tr": ("orijinal mesaj", "özgün ileti", "orijinal ileti"),
-    "ru": ("исходное сообщение", "оригинальное сообщение", "исходное письмо"),
-    "uk": ("вихідне повідомлення", "оригінальне повідомлення"),
+    "ru": ("исходное сообщение", "оригинальное сообщение", "исходное письмо", "первоначальное сообщение"),
+    "uk": ("вихідне повідомлення", "оригінальне повідомлення", "початкове повідомлення"),
+    "bg": ("оригинално съобщение", "оригинално писмо"),
     "he": ("הודעה מקורית",),
-    "ar": ("الرسالة الأصلية",),
-    "zh": ("原始邮件", "原始郵件", "原邮件", "原始信件"),
-    "ja": ("元のメッセージ", "オリジナルメッセージ", "original message"),
-    "ko": ("원본 메시지", "원본 메일", "원래 메시지"),
+    "ar": ("الرسالة الأصلية", "رسالة أصلية"),
+    "fa": ("پیام اصلی",),
+    "zh": ("原始邮件", "原始郵件", "原邮件", "原始信件", "邮件原件", "郵件原件", "回复的原邮件",
+           "回覆的原郵件", "原始讯息", "原始訊息"),
+    "ja": ("元のメッセージ", "オリジナルメッセージ", "元のメール"),
+    "ko": ("원본 메시지", "원본 메일", "원본 이메일", "원래 메시지"),
     "hi": ("मूल संदेश",),
     "ta": ("அசல் செய்தி",),
+    "th": ("ข้อความดั้งเดิม", "ข้อความต้นฉบับ"),
+    "vi": ("thư gốc", "tin nhắn gốc", "thông điệp gốc"),
+    "id, ms": ("pesan asli", "mesej asal"),
 }  # fmt: skip
 
 _FORWARDED = {
@@ -148,103 +186,40 @@ _FORWARDED = {
     "hu": ("továbbított üzenet", "továbbított levél", "továbbított üzenet kezdete"),
     "ro": ("mesaj redirecționat", "mesaj transmis mai departe", "început mesaj redirecționat"),
     "el": ("προωθημένο μήνυμα", "έναρξη προωθημένου μηνύματος"),
-    "tr": ("yönlendirilen ileti", "iletilmiş mesaj", "yönlendirilen e-posta", "iletilen mesaj başlangıcı"),
+    "tr": ("yönlendirilen ileti", "iletilmiş mesaj", "yönlendirilen e-posta", "iletilen mesaj başlangıcı",
+           "yönlendirilmiş ileti", "iletilmiş ileti", "yönlendirilmiş mesaj"),
     "ru": ("пересланное сообщение", "пересылаемое сообщение", "начало переадресованного сообщения",
            "начало пересылаемого сообщения", "пересылаемое письмо", "перенаправленное сообщение"),
     "uk": ("переслане повідомлення", "початок переадресованого повідомлення"),
     "he": ("הודעה שהועברה", "תחילת ההודעה המועברת"),
     "ar": ("رسالة معاد توجيهها", "بداية الرسالة المعاد توجيهها"),
     "zh": ("转发的邮件", "转发邮件", "转发邮件信息", "轉寄郵件", "轉寄的郵件", "已转发邮件",
-           "下面是被转发的邮件", "開始轉寄郵件"),
+           "下面是被转发的邮件", "開始轉寄郵件", "开始转发的邮件", "转发的消息", "轉寄訊息"),
     "ja": ("転送メッセージ", "転送されたメッセージ", "転送されたメール", "転送メール"),
     "ko": ("전달된 메시지", "전달된 메일", "전달된 편지"),
     "hi": ("अग्रेषित संदेश",),
     "ta": ("முன்னனுப்பப்பட்ட செய்தி",),
     "id": ("pesan terusan", "pesan yang diteruskan"),
     "vi": ("thư đã chuyển tiếp", "tin nhắn chuyển tiếp"),
+    "bg": ("препратено съобщение", "препратено писмо"),
+    "hr, sr": ("proslijeđena poruka", "prosleđena poruka", "прослеђена порука"),
+    "sl": ("posredovano sporočilo",),
+    "lt": ("persiųstas laiškas", "persiųstas pranešimas"),
+    "lv": ("pārsūtīts ziņojums",),
+    "et": ("edastatud kiri", "edastatud sõnum"),
+    "ca": ("missatge reenviat",),
+    "fa": ("پیام هدایت شده", "پیام بازارسال شده"),
+    "th": ("ข้อความที่ส่งต่อ",),
 }  # fmt: skip
 
 FORWARDED_BY = ("forwarded by ", "weitergeleitet von ", "réacheminé par ", "transféré par ", "reenviado por ",
                 "inoltrato da ", "doorgestuurd door ")  # fmt: skip
 """Starts of a separator that goes on with who forwarded it, and when."""
 
-_FIELDS = {  # from, date, to, cc, subject; commas between the names for one thing
-    "en": ("from, sender", "date, sent, received", "to", "cc, bcc, c.c", "subject, re"),
-    "de": (
-        "von, absender",
-        "datum, gesendet, gesendet am, empfangen",
-        "an",
-        "kopie, kopie an",
-        "betreff, betrifft",
-    ),
-    "fr": (
-        "de, expéditeur",
-        "date, envoyé, envoyé le",
-        "à, a, pour, destinataire",
-        "cc, copie, cc à",
-        "objet, sujet",
-    ),
-    "es": ("de, remitente", "fecha, enviado, enviado el", "para, a, destinatario", "cc, copia", "asunto"),
-    "it": ("da, mittente", "data, inviato, inviato il", "a, destinatario", "cc, copia", "oggetto"),
-    "pt": (
-        "de, remetente",
-        "data, enviado, enviada, enviada em, enviado em",
-        "para, destinatário",
-        "cc, cópia",
-        "assunto",
-    ),
-    "nl": ("van, afzender", "datum, verzonden", "aan", "cc, kopie", "onderwerp"),
-    "sv": ("från, avsändare", "datum, skickat", "till", "kopia", "ämne"),
-    "da": ("fra, afsender", "dato, sendt", "til", "kopi", "emne"),
-    "no": ("fra, avsender", "dato, sendt", "til", "kopi", "emne"),
-    "fi": ("lähettäjä", "lähetetty, päivämäärä, päiväys", "vastaanottaja", "kopio", "aihe"),
-    "pl": ("od, nadawca", "data, wysłano, wysłane", "do", "dw, kopia", "temat"),
-    "cs": ("od, odesílatel", "datum, odesláno", "komu", "kopie", "předmět"),
-    "sk": ("od, odosielateľ", "dátum, odoslané", "komu", "kópia", "predmet"),
-    "hu": ("feladó", "dátum, küldve, elküldve", "címzett", "másolatot kap", "tárgy"),
-    "ro": ("de la, expeditor", "data, trimis", "către, catre", "cc", "subiect"),
-    "ca": ("de", "data, enviat", "a, per a", "cc", "assumpte, tema"),
-    "el": ("από", "ημερομηνία, στάλθηκε", "προς", "κοιν", "θέμα"),
-    "tr": ("kimden, gönderen", "tarih, gönderildi, gönderme tarihi", "kime, alıcı", "bilgi", "konu"),
-    "ru": ("от, от кого, отправитель", "дата, отправлено, дата отправки", "кому", "копия", "тема"),
-    "uk": ("від", "дата, надіслано", "кому", "копія", "тема"),
-    "he": ("מאת", "תאריך, נשלח", "אל", "עותק", "נושא"),
-    "ar": ("من", "تاريخ, التاريخ, تم الإرسال", "إلى", "نسخة", "الموضوع, موضوع"),
-    "zh": (
-        "发件人, 寄件人, 寄件者",
-        "日期, 发送时间, 發送時間, 发送日期, 时间, 寄件日期",
-        "收件人, 收件者",
-        "抄送, 副本",
-        "主题, 主題, 主旨",
-    ),
-    "ja": ("差出人, 送信者", "送信日時, 日付, 日時", "宛先", "cc", "件名"),
-    "ko": ("보낸 사람, 보낸사람", "보낸 날짜, 날짜", "받는 사람, 받는사람", "참조", "제목"),
-    "id": ("dari", "tanggal, dikirim", "kepada", "tembusan", "subjek, perihal"),
-    "vi": ("từ", "ngày, đã gửi", "đến", "cc", "chủ đề"),
-    "hi": ("प्रेषक, से", "दिनांक, भेजा गया", "प्रति", "प्रतिलिपि", "विषय"),
-    "ta": ("அனுப்புநர்", "தேதி", "பெறுநர்", "நகல்", "பொருள்"),
-}
-
-_OTHER_FIELDS = (
-    "reply-to, antwort an, répondre à, responder a, responder para, rispondi a, antwoord aan, svara till,"
-    " svar til, organization, organisation, importance, wichtigkeit, priority, attachments, anlagen,"
-    " pièces jointes, message-id, resent-from, newsgroups, mailing list, user-agent"
-)
-
 FORWARD_PREFIXES = frozenset(
     "fw fwd wg tr rv i enc vb pd vl doorst ilt továbbítás προωθ пересл 转发 轉寄 转 転送 전달 trs".split()
 )
 """What mail clients put before the subject of a forward."""
-
-_KINDS = ("from", "date", "to", "cc", "subject")
-
-FIELD_KINDS: Mapping[str, str] = {folded(name): "other" for name in _OTHER_FIELDS.split(", ")} | {
-    folded(name): kind
-    for names in _FIELDS.values()
-    for kind, several in zip(_KINDS, names, strict=True)
-    for name in several.split(", ")
-}
-"""The kind of a header field by its name in any language: from, date, to, cc, subject or other."""
 
 ORIGINAL = frozenset(folded(word) for words in _ORIGINAL.values() for word in words)
 FORWARDED = frozenset(folded(word) for words in _FORWARDED.values() for word in words)

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.ingest.quote_field_words import FIELD_KINDS
 from services.ingest.quote_words import (
     ALL_MARKERS,
-    FIELD_KINDS,
     FORWARDED,
     FORWARDED_BY,
     ORIGINAL,
+    TOLD,
     WROTE,
     WROTE_LAST,
     folded,
@@ -35,19 +36,38 @@ MOST_FIELDS = 40
 MOST_LOOKS = 2000
 """Lines that end like an attribution that are looked at; a text with more of them is no mail."""
 
+LONGEST_CAPTION = 200
+"""Characters of a line with words between dashes."""
+
 _LONGEST_NAME = 40
 _DATE_NEAR_START = 32
 _WRAPPED_AT = 60
 _ENDS = (":", "\N{FULLWIDTH COLON}")
-_DECORATION = "-_=*#~>+ \t\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "。")
+_DASHES = "\N{HYPHEN}\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+_DECORATION = f"-_=*#~>+ \t{_DASHES}"
+_CAPTION = re.compile(rf"[-{_DASHES}]{{4,}}[^-\w]*\w.*[^-]?[-{_DASHES}]{{4,}}")
 _ORNAMENT = "-_*= \t\xa0\u200e\u200f\u202c\u2069\ufeff"
 _RULES = frozenset(_DECORATION) - {">", "+", "#"}
 
 _DATE = re.compile(
-    r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}[./-] ?\d{1,2}[./-] ?(?:\d{4}|\d\d)(?!\d)|\d[年년]",
+    r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<!\d)\d{1,2}[./-] ?\d{1,2}[./-] ?(?:\d{4}|\d\d)(?!\d)|\d[年년]"
+    r"|(?<!\d)\d{1,2}\.? [^\W\d_]{3,12}\.? \d\d(?![\d:.])",
 )
 _TIME = re.compile(r"(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _ADDRESS = re.compile(r"[\w.+-]@[\w\[-]")
+_BARE = re.compile(
+    r"\D{0,16}\d.{0,400}[\w.+-]@[\w.-]{1,200}[\])>\"' :]{0,8}$".replace(":", ":\N{FULLWIDTH COLON}")
+)
+"""A date first, and an address last: what some clients write without a word for writing."""
+_WRITER_LAST = re.compile(r"<[^<>@\s]{1,80}@[^<>\s]{1,120}>[^<>.!?]{0,30}$")
+_DIGITS = {
+    zero + value: str(value)
+    for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xBE6, 0xE50, 0xFF10)
+    for value in range(10)
+}
+"""Digits of other scripts (Arabic, Persian, Hindi, Bengali, Tamil, Thai, full width) as those of ours."""
+
 _QUOTE_MARK = re.compile(r" {0,3}>")
 
 
@@ -109,13 +129,18 @@ def openings(lines: Sequence[str], quoted: Sequence[bool]) -> list[Opening]:
 
 
 def rule_above(lines: Sequence[str], start: int) -> int:
-    """The topmost of the rules (`_____`, `-----`) that lead to line `start`; `start` when there is none."""
+    """The topmost of the rules (`_____`, `-- Caption --`) that lead to line `start`, if any; else `start`."""
     top, at = start, start
-    while at > 0 and (not lines[at - 1].strip() or is_rule(lines[at - 1])):
+    while at > 0 and (not lines[at - 1].strip() or is_rule(lines[at - 1]) or is_caption(lines[at - 1])):
         at -= 1
         if lines[at].strip():
             top = at
     return top
+
+
+def is_caption(line: str) -> bool:
+    """A few words between dashes, across the page; what they say is not known here."""
+    return len(line) <= LONGEST_CAPTION and _CAPTION.fullmatch(line.strip()) is not None
 
 
 def is_rule(line: str) -> bool:
@@ -190,7 +215,8 @@ def _separator(line: str) -> Opener | None:
         return Opener.FORWARD
     if decorated and words.startswith(FORWARDED_BY):
         return Opener.FORWARD
-    return Opener.ORIGINAL if decorated and named in ORIGINAL else None
+    wrote = is_caption(line) and named.rpartition(" ")[2] in WROTE_LAST  # "---- Ann Example wrote ----"
+    return Opener.ORIGINAL if wrote or (decorated and named in ORIGINAL) else None
 
 
 def _field(line: str) -> tuple[str, str]:
@@ -232,7 +258,22 @@ def _may_end_attribution(line: str) -> bool:
 
 
 def _attribution(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Opening | None:
-    """The attribution that ends at this line: the shortest that is one for sure and begins with a date."""
+    """The attribution that ends at this line, or in one of the next, if it is wrapped behind a word that may
+    be its last."""
+    found = _ending_at(lines, quoted, at)
+    if found is None or lines[at].rstrip(_ORNAMENT).endswith(_ENDS):
+        return found
+    for end in range(at + 1, min(at + MOST_WRAPPED - 1, len(lines))):
+        if not _goes_on(lines, quoted, end):
+            break
+        if lines[end].rstrip(_ORNAMENT).endswith(_ENDS):
+            longer = _ending_at(lines, quoted, end)
+            return longer if longer is not None and longer.start <= found.start else found
+    return found
+
+
+def _ending_at(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Opening | None:
+    """The shortest attribution ending at this line that is one for sure and begins with a date."""
     best: Opening | None = None
     joined = ""
     has_colon = lines[at].rstrip(_ORNAMENT).endswith(_ENDS)
@@ -241,14 +282,26 @@ def _attribution(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Openi
         if not line or quoted[start] or len(line) + len(joined) > LONGEST_OPENER:
             break
         joined = f"{line} {joined}".strip(_ORNAMENT)
-        kind, dated = _attributed(folded(joined), has_colon)
+        kind, dated = _attributed(folded(joined).translate(_DIGITS), has_colon)
         if kind is Opener.ATTRIBUTION and dated:
-            return Opening(kind, start, at + 1)
+            return _from_writer(lines, quoted, Opening(kind, start, at + 1))
         if kind is not None and (best is None or (best.kind is not kind and kind is Opener.ATTRIBUTION)):
             best = Opening(kind, start, at + 1)
     if best is not None and not has_colon and _goes_on(lines, quoted, at + 1):
         return None
-    return best
+    return best and _from_writer(lines, quoted, best)
+
+
+def _from_writer(lines: Sequence[str], quoted: Sequence[bool], found: Opening) -> Opening:
+    """With the lines above it that hold the writer's address and name, if it was wrapped between them."""
+    start = found.start
+    named = any("@" in line for line in lines[start : found.end])
+    if not named and _goes_on(lines, quoted, start - 1) and _WRITER_LAST.search(lines[start - 1][-200:]):
+        start -= 1
+    if lines[start].lstrip().startswith("<") and _goes_on(lines, quoted, start - 1):
+        above = lines[start - 1].rstrip()
+        start -= len(above) <= _WRAPPED_AT and not above.endswith(_SENTENCE_ENDS)
+    return Opening(found.kind, start, found.end)
 
 
 def _attributed(words: str, has_colon: bool) -> tuple[Opener | None, bool]:
@@ -258,8 +311,11 @@ def _attributed(words: str, has_colon: bool) -> tuple[Opener | None, bool]:
     addressed = _ADDRESS.search(words) is not None
     wrote = WROTE.search(words) is not None
     sure = date is not None and (addressed or (wrote and _TIME.search(words) is not None))
-    if sure and ((begins and has_colon) or (wrote and (begins or has_colon))):
-        return Opener.ATTRIBUTION, begins
+    if sure and TOLD.search(words) is None:
+        if wrote and (begins or has_colon):
+            return Opener.ATTRIBUTION, begins
+        if has_colon and begins and _BARE.match(words):
+            return Opener.ATTRIBUTION, begins
     if has_colon:
         return (Opener.INTRODUCTION if wrote or sure else None), begins
     # A date and an address may be a line of a list: an attribution only above a marked quote.
@@ -267,4 +323,4 @@ def _attributed(words: str, has_colon: bool) -> tuple[Opener | None, bool]:
 
 
 def _goes_on(lines: Sequence[str], quoted: Sequence[bool], at: int) -> bool:
-    return at < len(lines) and not quoted[at] and bool(lines[at].strip())
+    return 0 <= at < len(lines) and not quoted[at] and bool(lines[at].strip())

@@ -87,7 +87,7 @@ class _Splitter:
 
     def _tail(self) -> Opening | None:
         """The first opening below which all is quoted: nothing there is marked, or it is our own marker."""
-        starts = {one.start for one in self._openings}
+        starts = {one.start for one in self._openings if one.kind is not Opener.INTRODUCTION}
         for one in self._openings:
             below = self._first_after(one.end)
             if one.kind is Opener.MARKER:

@@ -122,63 +122,6 @@ GREETINGS = frozenset(
 )
 """How a letter begins."""
 
-DEVICES = tuple(
-    folded(start)
-    for start in (
-        "sent from my ", "sent from mail for windows", "sent from outlook", "sent from yahoo mail",
-        "sent from gmail", "sent from proton mail", "sent from protonmail", "sent with proton mail",
-        "sent with protonmail", "sent using ", "sent via ", "get outlook for ", "sent from the ",
-        "sent from samsung", "sent from a ", "sent from mailbird",
-        "sent from spark", "sent with airmail",
-        "sent from tutanota", "sent with tutanota", "sent from a mobile", "sent by my ",
-        "von meinem ", "von meiner ", "gesendet von ", "gesendet mit ",
-        "diese nachricht wurde von meinem ",
-        "outlook für ", "holen sie sich outlook für ",
-        "envoyé de mon ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec ",
-        "télécharger outlook pour ",
-        "obtenir outlook pour ", "provenance : courrier pour windows", "obtenez outlook pour ",
-        "enviado desde ", "enviado con ", "obtener outlook para ",
-        "enviado do meu ", "enviado a partir de ",
-        "enviado de meu ", "enviado via ", "enviado do ", "obter o outlook para ",
-        "obtenha o outlook para ",
-        "inviato da ", "inviato dal ", "inviato con ", "scarica outlook per ", "ottieni outlook per ",
-        "verzonden vanaf ", "verstuurd vanaf ", "verzonden met ", "verstuurd met ", "outlook voor ",
-        "skickat från ", "hämta outlook för ", "sendt fra ", "sendt med ", "hent outlook til ",
-        "hent outlook for ", "lähetetty ", "hanki outlook ", "wysłane z ",
-        "wysłano z ", "pobierz outlook",
-        "odesláno z ", "odoslané z ", "az én ", "elküldve ", "trimis de pe ", "στάλθηκε από ",
-        "gönderildi ", "отправлено с ", "отправлено из ", "надіслано з ", "отримайте outlook",
-        "נשלח מה", "أرسلت من ", "تم الإرسال من ", "发自我的", "從我的", "从我的", "傳送自",
-        "发自", "来自我的",
-        "iphoneから送信", "ipadから送信", "나의 iphone에서 보냄", "내 iphone에서 보냄",
-        "dikirim dari ", "đã gửi từ ",
-        "मेरे iphone से भेजा गया", "எனது ",
-    )
-)  # fmt: skip
-"""How the line begins that a device or program puts under a mail."""
-
-DEVICE_ENDS = tuple(
-    folded(end)
-    for end in (
-        "から送信", "からの送信", "에서 보냄", "에서 발송", "से भेजा गया",
-        "இலிருந்து அனுப்பப்பட்டது", " gesendet",
-        " iphone'umdan gönderildi", "'dan gönderildi", "'den gönderildi", " iphonesta", " küldve",
-    )
-)  # fmt: skip
-"""How it ends, where the device comes first."""
-
-GADGETS = re.compile(
-    r"iphone|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|pixel|nokia|oneplus|motorola|sony|htc|lg\b"
-    r"|blackberry|windows|outlook|mobil|handy|handheld|phone|telefon|telefoon|téléphone"
-    r"|teléfono|móvil|celular"
-    r"|smartphone|tablet|device|gerät|appareil|dispositivo|enhet|enhed|mail|yahoo|gmail"
-    r"|proton|tutanota|tuta\b"
-    r"|hotmail|gmx|web\.de|app\b|mac\b|macbook|cell|wireless|mobiel|смартфон|телефон"
-    r"|айфон|устройств|почт"
-    r"|spark|thunderbird|手机|电话|網|휴대|端末|携帯|மொபைல்|मोबाइल"
-)
-"""What such a line names."""
-
 CONFIDENTIAL = re.compile(
     r"confiden|vertraulich|privileged|intended (?:solely|only|recipient|for)|disclaimer|destinataire"
     r"|riservat|destinatari|geadresseerde|bestemd|konfident|fortrolig|poufn|конфиденциальн|конфіденц"

@@ -9,14 +9,22 @@ signature than to hide what somebody wrote.
 import re
 from collections.abc import Sequence
 
+from services.ingest.device_words import (
+    APPS,
+    BY_MAIL,
+    DEVICE_ENDS,
+    DEVICE_FRAMES,
+    DEVICES,
+    GADGETS,
+    GETS,
+    PLATFORMS,
+    WHOLE,
+)
 from services.ingest.quote_words import folded
 from services.ingest.signature_words import (
     CASUAL,
     CLOSINGS,
     CONFIDENTIAL,
-    DEVICE_ENDS,
-    DEVICES,
-    GADGETS,
     GREETINGS,
     bare,
 )
@@ -69,15 +77,21 @@ def _device(tail: list[str]) -> int | None:
 
 def _is_device(line: str) -> bool:
     """ "Sent from my telephone", and nothing more."""
-    line, link, _ = line.partition("<http")
+    line, link, after = line.partition("<http")
+    line = f"{line} {after.partition('>')[2]}" if link else line
     words = folded(line.strip("*_[]<>- \t")) if len(line) <= 2 * _SHORT else ""
     if not words or len(words.split()) > _DEVICE_WORDS or words.endswith(_QUESTION_END):
         return False
-    if "," in words and words.endswith(_SENTENCE_END):
-        return False
+    if ("," in words and words.endswith(_SENTENCE_END)) or words in WHOLE:
+        return words in WHOLE
     if words.startswith(_DEVICES_SURE) and (link or len(words.split()) <= _DEVICE_WORDS_SURE):
         return True
-    return (words.startswith(DEVICES) or words.endswith(DEVICE_ENDS)) and GADGETS.search(words) is not None
+    words = words.rstrip(" .。")
+    if APPS.search(words) and PLATFORMS.search(words) and (words.startswith(GETS) or words.endswith(GETS)):
+        return len(words.split()) <= _DEVICE_WORDS_SURE
+    framed = any(words.startswith(start) and words.endswith(end) for start, end in DEVICE_FRAMES)
+    named = framed or words.startswith(DEVICES) or words.endswith(DEVICE_ENDS)
+    return named and GADGETS.search(BY_MAIL.sub(" ", words)) is not None
 
 
 def letter_after_device(lines: Sequence[str]) -> int | None:

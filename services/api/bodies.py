@@ -175,7 +175,7 @@ class TicketQuery(PageQuery):
     priority: list[Priority] = Field(default=[], max_length=10)
     assignee: Line | None = None
     team: Line | None = None
-    mailbox: Line | None = None
+    mailbox: Line | None = Field(default=None, description="one that a mail of the ticket came to")
     category: Line | None = None
     customer: Address | None = Field(default=None, description="the customer's address")
     number: int | None = Field(default=None, ge=1, le=2**53, description="the number that people see")

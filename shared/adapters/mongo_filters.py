@@ -15,7 +15,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from shared.adapters.mongo_shape import orders_alone, path
 from shared.domain.errors import Invalid, UndeclaredFilter
-from shared.ports.documents import AnyOf, Filter, Order, Range, Spec
+from shared.ports.documents import AnyOf, Either, Filter, Order, Range, Spec
 
 Query = dict[str, Any]
 
@@ -25,7 +25,11 @@ def query_of(spec: Spec[Any], where: Filter | None) -> list[Query]:
     conditions = []
     for field, wanted in (where or {}).items():
         declared(spec, field)
-        if condition := _condition(wanted):
+        if isinstance(wanted, Either):
+            declared(spec, wanted.also)
+            either: list[Query] = [{path(name): {"$eq": wanted.value}} for name in (field, wanted.also)]
+            conditions.append({"$or": either})
+        elif condition := _condition(wanted):
             conditions.append({path(field): condition})
     return conditions
 

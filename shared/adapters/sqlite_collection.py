@@ -22,7 +22,9 @@ from shared.adapters.sqlite_query import (
     Condition,
     Cursor,
     both,
+    branches,
     cursor_text,
+    in_order,
     matching,
     read_cursor,
     segments,
@@ -125,7 +127,7 @@ class SqliteCollection(Generic[D]):
         after: str | None = None,
     ) -> Page[D]:
         """A page by keyset. Raises `UndeclaredFilter`, and `Invalid` for an `after` that is not ours."""
-        chosen = matching(self._table, where)
+        chosen = branches(self._table, where)
         stretches = segments(self._table, order, read_cursor(order, after))
         if limit < 1:
             return Page()
@@ -175,20 +177,17 @@ class SqliteCollection(Generic[D]):
     def _in_order(
         self,
         connection: sqlite3.Connection,
-        chosen: Condition,
+        chosen: Sequence[Condition],
         order: Order,
         stretches: Sequence[Condition],
         limit: int,
     ) -> list[tuple[Any, ...]]:
         """Rows with the ordering value behind them, from each stretch in turn until there are enough."""
-        by, way = self._table.column(order.by), "DESC" if order.descending else "ASC"
         found: list[tuple[Any, ...]] = []
         for stretch in stretches:
             if len(found) < limit:
-                condition = both(chosen, stretch)
-                sql = f"""SELECT {COLUMNS}, {by} FROM {self._table.name} WHERE {condition.sql}
-                    ORDER BY {by} {way}, id {way} LIMIT ?"""
-                found.extend(connection.execute(sql, (*condition.values, limit - len(found))))
+                rows = in_order(self._table, chosen, stretch, order)
+                found.extend(connection.execute(rows.sql, (*rows.values, limit - len(found))))
         return found
 
     def _take_due(

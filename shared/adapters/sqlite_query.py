@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 import orjson
 
+from shared.adapters.sqlite_row import COLUMNS
 from shared.adapters.sqlite_table import Table
 from shared.adapters.sqlite_text import escaped, instant
 from shared.adapters.sqlite_worker import Value
 from shared.domain.errors import Invalid, UndeclaredFilter
-from shared.ports.documents import AnyOf, Filter, Order, Range, Scalar
+from shared.ports.documents import AnyOf, Either, Filter, Order, Range, Scalar
+from shared.ports.documents import Condition as Asked
 
 
 class Condition(NamedTuple):
@@ -63,14 +65,34 @@ def matching(table: Table, where: Filter | None) -> Condition:
     return both(*(_one(table, field, asked) for field, asked in where.items()))
 
 
+def branches(table: Table, where: Filter) -> list[Condition]:
+    """Conditions of which each document that meets `where` meets one, and each can be answered from an index.
+
+    One with `Either` is two: their rows come in order from an index each, and SQLite merges them. As one
+    condition it would have to read and sort all.
+    """
+    for field, asked in where.items():
+        if isinstance(asked, Either):
+            same, also = _one(table, field, asked.value), _one(table, asked.also, asked.value)
+            others = matching(table, {name: one for name, one in where.items() if name != field})
+            return [
+                both(same, others),
+                both(also, Condition(f"({same.sql}) IS NOT TRUE", same.values), others),
+            ]
+    return [matching(table, where)]
+
+
 def must_be_declared(table: Table, field: str) -> None:
     """Raise `UndeclaredFilter` unless an index names the field."""
     if field not in table.declared:
         raise UndeclaredFilter(f"{table.name} has no index on {field!r}: declare it in the collection's Spec")
 
 
-def _one(table: Table, field: str, asked: Scalar | AnyOf | Range) -> Condition:
+def _one(table: Table, field: str, asked: Asked) -> Condition:
     must_be_declared(table, field)
+    if isinstance(asked, Either):
+        same, also = _one(table, field, asked.value), _one(table, asked.also, asked.value)
+        return Condition(f"{same.sql} OR {also.sql}", (*same.values, *also.values))
     column = table.column(field)
     if field not in table.lists:
         return _holds(column, asked)
@@ -132,6 +154,20 @@ def segments(table: Table, order: Order, after: Cursor | None) -> list[Condition
         rest = Condition(f"({column}, id) {sign} (?, ?)", (after.value, after.doc_id))
         return [rest, missing] if order.descending else [rest]
     return stretches[::-1] if order.descending else stretches
+
+
+def in_order(table: Table, chosen: Sequence[Condition], stretch: Condition, order: Order) -> Condition:
+    """The statement for the rows of a stretch that meet one of `chosen`, and of what stands for its LIMIT.
+
+    Each row has the value that it is ordered by behind its other columns.
+    """
+    by, way = table.column(order.by), "DESC" if order.descending else "ASC"
+    conditions = [both(branch, stretch) for branch in chosen]
+    rows = " UNION ALL ".join(
+        f"SELECT {COLUMNS}, {by} FROM {table.name} WHERE {one.sql}" for one in conditions
+    )
+    values = tuple(value for one in conditions for value in one.values)
+    return Condition(f"{rows} ORDER BY {by} {way}, id {way} LIMIT ?", values)
 
 
 def cursor_text(order: Order, last: Cursor) -> str:

@@ -33,7 +33,21 @@ class Range:
     below: int | str | datetime | None = None
 
 
-Filter = Mapping[str, Scalar | AnyOf | Range]
+@dataclass(frozen=True)
+class Either:
+    """Matches a field that equals `value`, and where it does not, a field `also` that equals it or holds it.
+
+    A list by it is read in its order from indexes, if each of the two fields has one that goes on with the
+    field of the order.
+    """
+
+    value: str | int | bool | datetime
+    also: str
+
+
+Condition = Scalar | AnyOf | Range | Either
+
+Filter = Mapping[str, Condition]
 """Field name to condition, all of which must hold. A scalar means equality; on a list field, membership."""
 
 

@@ -88,6 +88,7 @@ TICKETS = Spec(
         Index(("assignee", "status", "updated_at")),
         Index(("team", "updated_at")),
         Index(("mailbox", "updated_at")),
+        Index(("also_in", "updated_at")),
         Index(("customer_address", "updated_at")),
         Index(("category", "updated_at")),
         Index(("updated_at",)),

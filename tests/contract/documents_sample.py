@@ -49,6 +49,8 @@ TASKS = Spec(
         Index(("status", "number")),
         Index(("tags",)),
         Index(("owner",)),
+        Index(("owner", "number")),
+        Index(("tags", "number")),
         Index(("done",)),
         Index(("due_at",)),
         Index(("code",), unique=True),

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared.domain.errors import Invalid, UndeclaredFilter
-from shared.ports.documents import AnyOf, Collection, Documents, Filter, Order, Range
+from shared.ports.documents import AnyOf, Collection, Documents, Either, Filter, Order, Range
 from tests.contract.documents_sample import NOON, OLD_TASKS, TASKS, OldTask, Status, Task, event, task
 
 BY_NUMBER = Order("number")
@@ -76,6 +76,11 @@ async def test_an_empty_filter_finds_all_by_id(tasks: Collection[Task]) -> None:
         ({"due_at": Range(below=NOON + timedelta(days=9))}, [1, 2]),
         ({"due_at": Range(at_least=NOON + timedelta(microseconds=1))}, [1, 2]),
         ({"status": AnyOf(["open", "done"]), "number": Range(at_least=2), "done": False}, [2, 3, 4]),
+        ({"owner": Either("bob", also="tags")}, [2]),
+        ({"owner": Either("red", also="tags")}, [1, 2]),
+        ({"owner": Either("c-2", also="code")}, [2]),
+        ({"owner": Either("red", also="tags"), "done": False}, [2]),
+        ({"owner": Either("nobody", also="tags")}, []),
     ],
     ids=str,
 )
@@ -108,6 +113,8 @@ async def test_an_undeclared_field_is_refused_everywhere(tasks: Collection[Task]
     for undeclared in ("title", "lines", "lines.text", "$where", "nothing"):
         with pytest.raises(UndeclaredFilter):
             await tasks.find({undeclared: "x"})
+        with pytest.raises(UndeclaredFilter):
+            await tasks.find({"owner": Either("x", also=undeclared)})
         with pytest.raises(UndeclaredFilter):
             await tasks.find({}, Order(undeclared))
         with pytest.raises(UndeclaredFilter):
@@ -164,6 +171,39 @@ async def test_pages_of_a_filtered_list_hold_what_the_filter_says(tasks: Collect
     assert await pages(tasks, {"status": "open"}, newest_first, 2) == [[8, 6], [4, 2], [0]]
     assert await pages(tasks, {"number": Range(2, 6)}, newest_first, 2) == [[5, 4], [3, 2]]
     assert await pages(tasks, {"status": AnyOf(["open"])}, BY_NUMBER, 5) == [[0, 2, 4, 6, 8]]
+
+
+async def test_a_search_may_be_for_either_of_two_fields(tasks: Collection[Task]) -> None:
+    await fill(
+        tasks,
+        task(1, title="printer", owner="anna"),
+        task(2, title="printer", tags=["anna"]),
+        task(3, title="printer", owner="bob"),
+        task(4, title="network", owner="anna"),
+    )
+
+    found = await tasks.search("printer", {"owner": Either("anna", also="tags")})
+
+    assert sorted(one.number for one in found) == [1, 2]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_pages_by_either_of_two_fields_hold_each_document_once_in_order(
+    tasks: Collection[Task], descending: bool
+) -> None:
+    await fill(
+        tasks,
+        *(task(number, owner="anna") for number in range(0, 12, 4)),
+        *(task(number, tags=["blue", "anna"]) for number in range(1, 12, 4)),
+        *(task(number, owner="anna", tags=["anna"]) for number in range(2, 12, 4)),
+        *(task(number, owner="bob", tags=["green"]) for number in range(3, 12, 4)),
+    )
+
+    found = await pages(tasks, {"owner": Either("anna", also="tags")}, Order("number", descending), 2)
+
+    expected = [number for number in range(12) if number % 4 != 3]
+    assert [number for page in found for number in page] == (expected[::-1] if descending else expected)
+    assert all(len(page) == 2 for page in found[:-1])
 
 
 async def test_what_was_there_all_along_appears_once_while_others_come_go_and_move(

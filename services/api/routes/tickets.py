@@ -12,7 +12,7 @@ from services.api.described import headers, problems
 from services.api.paging import page
 from services.api.problems import FieldError, ProblemRaised
 from services.api.timeline import timeline
-from shared.ports.documents import AnyOf, Filter, Order, Range
+from shared.ports.documents import AnyOf, Either, Filter, Order, Range
 
 router = APIRouter(tags=["Tickets"])
 
@@ -122,7 +122,7 @@ def _filter(query: TicketQuery) -> Filter:
     where: dict[str, Any] = {
         "assignee": query.assignee,
         "team": query.team,
-        "mailbox": query.mailbox,
+        "mailbox": query.mailbox and Either(query.mailbox, also="also_in"),
         "category": query.category,
         "customer_address": query.customer,
         "number": query.number,

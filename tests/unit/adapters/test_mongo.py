@@ -18,7 +18,7 @@ from shared.adapters.mongo_shape import fields_of, index_models
 from shared.domain.documents import Document
 from shared.domain.errors import Duplicate, Invalid, Refused, Unavailable, Unreadable
 from shared.metrics import REGISTRY
-from shared.ports.documents import Collection, Index, Order, Spec
+from shared.ports.documents import Collection, Either, Index, Order, Spec
 from tests.contract.documents_sample import NOON, TASKS, Task, task
 from tests.unit.adapters.plain import Database
 
@@ -154,6 +154,31 @@ async def test_every_page_is_read_from_an_index_in_order(
         assert "IXSCAN" in query["planSummary"]
         assert not query.get("hasSortStage")
         assert query["docsExamined"] <= 42  # a page, and at most those with the same value
+
+
+async def test_pages_by_either_of_two_fields_are_merged_from_two_indexes(
+    tasks: Collection[Task], database: Database
+) -> None:
+    some = (
+        task(n, owner="anna" if n % 2 else "bob", tags=["anna"] if n % 10 == 0 else []) for n in range(400)
+    )
+    await asyncio.gather(*(tasks.insert(one) for one in some))
+    database.command("profile", 2)
+
+    after: str | None = None
+    for _ in range(3):
+        page = await tasks.find(
+            {"owner": Either("anna", also="tags")}, Order("number", descending=True), 10, after
+        )
+        after = page.after
+    database.command("profile", 0)
+
+    profile = list(database.system.profile.find({"op": "query", "command.find": "tasks"}))
+    assert len(profile) == 3
+    for query in profile:
+        assert "IXSCAN" in query["planSummary"]
+        assert not query.get("hasSortStage")
+        assert query["docsExamined"] <= 42
 
 
 async def test_claims_and_the_sweep_use_an_index(tasks: Collection[Task], database: Database) -> None:

@@ -76,6 +76,32 @@ async def test_a_list_stands_in_the_order_asked_for_and_turned_round_with_a_minu
     assert made[::-1] == ids(downwards)
 
 
+@pytest.mark.parametrize("sort", ["-updated_at", "opened_at", "number"])
+async def test_a_ticket_is_found_under_each_mailbox_that_a_mail_of_it_came_to(
+    house: House, sort: str
+) -> None:
+    made = [
+        await house.ticket(0),
+        await house.ticket(1, mailbox="sales"),
+        await house.ticket(2, also_in=["sales", "press"]),
+        await house.ticket(3, mailbox="press"),
+        await house.ticket(4, mailbox="sales", also_in=["support"]),
+    ]
+    descending = sort.startswith("-")
+
+    for mailbox, expected in {"support": [0, 2, 4], "sales": [1, 2, 4], "press": [2, 3], "x": []}.items():
+        found: list[str] = []
+        url: str | None = f"/v1/tickets?mailbox={mailbox}&sort={sort}&limit=2"
+        while url:
+            answer = await house.client.get(url)
+            found += ids(answer)
+            url = answer.links.get("next", {}).get("url")
+        listed = [made[index] for index in expected]
+        assert found == [ticket.id for ticket in (listed[::-1] if descending else listed)]
+        searched = await house.client.get(f"/v1/tickets?mailbox={mailbox}&q=log")
+        assert set(ids(searched)) == {ticket.id for ticket in listed}
+
+
 async def test_pages_show_each_ticket_once_while_others_are_opened_and_changed(house: House) -> None:
     for number in range(23):
         await house.ticket(number // 3)  # several share an instant

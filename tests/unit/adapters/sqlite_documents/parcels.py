@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.adapters.sqlite_collection import SqliteCollection
 from shared.adapters.sqlite_file import SqliteFile
+from shared.adapters.sqlite_worker import Value
 from shared.domain.documents import Document, Envelope, Instant, Sleeper
 from shared.ports.documents import Index, Spec
 
@@ -33,6 +34,7 @@ class Parcel(Sleeper):
 INDEXES = (
     Index(("colour", "weight")),
     Index(("weight",)),
+    Index(("tags", "weight")),
     Index(("sent_at",)),
     Index(("fragile",)),
     Index(("tags",)),
@@ -55,5 +57,5 @@ async def store(parcels: SqliteCollection[Parcel], *documents: Parcel) -> None:
     await asyncio.gather(*(parcels.insert(document) for document in documents))
 
 
-async def plan(file: SqliteFile, sql: str) -> str:
-    return " ".join(str(row[3]) for row in (await file.fetch(f"EXPLAIN QUERY PLAN {sql}")).rows)
+async def plan(file: SqliteFile, sql: str, values: Sequence[Value] = ()) -> str:
+    return " ".join(str(row[3]) for row in (await file.fetch(f"EXPLAIN QUERY PLAN {sql}", values)).rows)

@@ -8,9 +8,10 @@ import pytest
 from shared.adapters.sqlite_collection import SqliteCollection
 from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
+from shared.adapters.sqlite_query import branches, in_order, segments
 from shared.adapters.sqlite_table import Table
 from shared.domain.errors import Refused
-from shared.ports.documents import Index, Spec
+from shared.ports.documents import Either, Index, Order, Spec
 from tests.unit.adapters.sqlite_documents.parcels import (
     PARCELS,
     Parcel,
@@ -115,6 +116,24 @@ async def test_filters_orders_and_pages_are_answered_from_indexes(
 
     assert "INDEX parcels__by__colour__weight (f_colour=? AND (f_weight,id)>(?,?))" in steps
     assert "TEMP B-TREE" not in steps, "SQLite would read and sort them all"
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_a_page_by_either_of_two_fields_is_merged_and_what_one_of_them_has_is_not_sorted(
+    parcels: SqliteCollection[Parcel], file: SqliteFile, descending: bool
+) -> None:
+    """Only what the list holds is, which is what lists are short of."""
+    table, order = Table(PARCELS), Order("weight", descending)
+    (*_, last) = segments(table, order, None)
+    page = in_order(table, branches(table, {"colour": Either("red", also="tags")}), last, order)
+
+    steps = await plan(file, page.sql, (*page.values, 5))
+
+    merged, listed = steps.split("RIGHT", 1)
+    assert merged.startswith("MERGE (UNION ALL) LEFT")
+    assert "INDEX parcels__by__colour__weight (f_colour=?" in merged
+    assert "TEMP B-TREE" not in merged, "SQLite would read and sort all that are red"
+    assert "INDEX parcels__tags__value" in listed
 
 
 async def test_due_documents_are_found_from_an_index(

@@ -68,7 +68,13 @@ class Composer:
         if mailbox is None:
             raise Permanent(f"there is no mailbox {about.mailbox!r} to write from: is it configured?")
         language = self._templates.chosen(about.language, mailbox.language)
-        values = {**about.values, "mailbox_name": mailbox.name, "language": language}
+        values = {
+            **about.values,
+            "mailbox_name": mailbox.name,
+            "language": language,
+            # Without it nobody confirms who sent an answer, and what it commands is refused.
+            "takes_commands": bool(mailbox.authserv_id.strip()),
+        }
         written = self._templates.write(wanted.kind, language, values)
         own_id, ticket_id, to = id_of(wanted, about.event), about.event.ticket_id, wanted.to.address
         marker = self._signer.marker(ticket_id, to)

@@ -9,7 +9,18 @@ from services.notify.rendering import Templates, Written, paragraphs
 from services.notify.rules import Kind
 from shared.domain.errors import Invalid
 
+_QUESTION = "Since this morning it burns.\n\nCan you help & when?"
+
 _TEXT = "Thank you for your patience.\n\nThe part is on its way & will arrive on <Tuesday>.\n\nYours\nBob"
+
+_WORK: dict[str, Any] = {
+    "number": 10_042,
+    "subject": "The printer is on fire",
+    "customer": "ada@customer.example",
+    "text": _QUESTION,
+    "paragraphs": paragraphs(_QUESTION),
+    "shortened": False,
+}
 
 SAMPLES: dict[Kind, dict[str, Any]] = {
     Kind.ACKNOWLEDGEMENT: {"number": 10_042},
@@ -27,6 +38,17 @@ SAMPLES: dict[Kind, dict[str, Any]] = {
         "due_at": "2026-03-02 09:00",
         "policy": "standard",
         "priority": "high",
+    },
+    Kind.ASSIGNED: {**_WORK, "takes_commands": True},
+    Kind.CUSTOMER_REPLIED: {**_WORK, "takes_commands": True},
+    Kind.COMMAND_FAILED: {
+        "number": 10_042,
+        "subject": "The printer is on fire",
+        "reason": "there is no state 'done'; there are open, waiting, on_hold, resolved, closed, spam",
+        "text": "#status done\n#reply\n\nTry water.",
+        "paragraphs": paragraphs("#status done\n#reply\n\nTry water."),
+        "shortened": False,
+        "takes_commands": True,
     },
 }
 """For each kind all that its templates are given, besides `mailbox_name` and `language`."""

@@ -11,9 +11,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.contacts import bare_address
-from shared.domain.events import AgentReplied, SlaBreached, TicketEvent, TicketOpened
+from shared.domain.events import (
+    AgentReplied,
+    CommandRefused,
+    CustomerReplied,
+    SlaBreached,
+    TicketAssigned,
+    TicketEvent,
+    TicketOpened,
+)
 from shared.domain.status import Status
 from shared.domain.ticket import Contact, Ticket
+from shared.domain.users import User
 
 WINDOWS = {"ten_minutes": 600, "hour": 3_600, "day": 86_400}
 """The spans that a brake counts in, in seconds; they stand side by side and do not slide."""
@@ -25,6 +34,16 @@ class Kind(StrEnum):
     ACKNOWLEDGEMENT = "acknowledgement"
     REPLY = "reply"
     SLA_BREACHED = "sla_breached"
+    ASSIGNED = "assigned"
+    CUSTOMER_REPLIED = "customer_replied"
+    COMMAND_FAILED = "command_failed"
+
+
+TO_AGENTS = frozenset({Kind.ASSIGNED, Kind.CUSTOMER_REPLIED})
+"""Letters that tell a user of work; what they tell of was done by others."""
+
+LOOPS = frozenset({Kind.ACKNOWLEDGEMENT, Kind.COMMAND_FAILED})
+"""Letters that answer a mail: when the brake holds one, machines may be writing to each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,28 @@ def breach_notice(event: SlaBreached, lead_address: str) -> Wanted | None:
     return Wanted(Kind.SLA_BREACHED, Contact(address=lead_address.lower()), automatic=True)
 
 
+def assignment(event: TicketAssigned, user: User | None, ours: Iterable[str]) -> Wanted | None:
+    """The letter that tells `user`, the assignee, of a ticket that somebody else gave them."""
+    if user is None or event.assignee == event.assignee_before or _is_act_of(event, user):
+        return None
+    return _to_user(Kind.ASSIGNED, event, user, ours)
+
+
+def news(event: CustomerReplied, user: User | None, ours: Iterable[str]) -> Wanted | None:
+    """The letter that tells `user`, the assignee, what the customer wrote."""
+    if user is None or event.sender in user.addresses:
+        return None
+    return _to_user(Kind.CUSTOMER_REPLIED, event, user, ours)
+
+
+def command_failure(event: CommandRefused, user: User | None, ours: Iterable[str]) -> Wanted | None:
+    """The letter that tells `user` why nothing was done of what their mail asked for; it goes where that came
+    from."""
+    if user is None or not event.may_auto_respond:
+        return None
+    return _to_user(Kind.COMMAND_FAILED, event, user, ours, event.sender)
+
+
 def windows_at(at: datetime) -> dict[str, str]:
     """For each window its own number at this instant: what a counter counts in."""
     instant = int(at.timestamp())
@@ -81,3 +122,21 @@ def pause_before_next(tries: int, letter_id: str, first: float, longest: float) 
 
 def _is_spam(event: TicketEvent) -> bool:
     return event.facts.status == Status.SPAM.value
+
+
+def _to_user(
+    kind: Kind, event: TicketEvent, user: User, ours: Iterable[str], address: str = ""
+) -> Wanted | None:
+    """Nobody hears of what was before they were a user, or while they were none."""
+    if not user.enabled or event.occurred_at < user.since or _is_spam(event):
+        return None
+    to = Contact(address=address or user.addresses[0], name=user.name)
+    if bare_address(to.address) in {bare_address(one) for one in ours}:
+        return None
+    return Wanted(kind, to, automatic=True)
+
+
+def _is_act_of(event: TicketEvent, user: User) -> bool:
+    """Whether the user did it; a key of the API may be called after its user, by id or address."""
+    actor = event.actor.removeprefix("user:").lower()
+    return event.actor.startswith("user:") and actor in (user.id, *user.addresses)

@@ -39,7 +39,8 @@ class NotifySettings(Section):
     )
     brake: BrakeSettings = Field(default=BrakeSettings(), description="a customer's address, and a ticket")
     lead_brake: BrakeSettings = Field(
-        default=BrakeSettings(ten_minutes=30, hour=100, day=300), description="the lead's address"
+        default=BrakeSettings(ten_minutes=30, hour=100, day=300),
+        description="the lead's address, and agents'",
     )
     retry: RetrySettings = RetrySettings()
     undo_seconds: float = Field(

@@ -9,7 +9,7 @@ from services.notify.settings import BrakeSettings
 from shared.domain.errors import NotFound, Permanent
 from shared.domain.ids import thread_id_for
 from shared.domain.letters import LetterState
-from shared.domain.messages import Direction
+from shared.domain.messages import Direction, Message
 from shared.domain.ticket import Contact, Ticket
 from shared.stores.stores import Stores
 from tests.fakes.clock import FakeClock
@@ -250,7 +250,24 @@ async def test_an_event_of_another_kind_is_passed_over(stores: Stores) -> None:
         "SlaBreached",
         "LetterFailed",
         "LetterBounced",
+        "TicketAssigned",
+        "CustomerReplied",
+        "CommandRefused",
     }
+
+
+async def test_what_is_no_reply_is_never_sent_to_the_customer(stores: Stores, published: Published) -> None:
+    await ticket_in(stores, may_auto_respond=False)
+    await replied_in(stores)
+
+    def now_a_note(message: Message) -> None:
+        message.direction = Direction.NOTE
+        message.touch()
+
+    await stores.messages.change("msg_2", now_a_note)
+    with pytest.raises(Permanent, match="must not be sent"):
+        await tell(handlers_on(stores), published)
+    assert await all_letters(stores) == []
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ SNOOZES_FIRED = _counter(
 AGENT_MAILS = _counter(
     "ombud_agent_mails_total",
     ["outcome"],
-    "Mails of users that answer a letter of ours: done, refused, unconfirmed (nobody says that it is theirs).",
+    "Answers of users to our letters: done, refused, disabled, unconfirmed (nobody says they are theirs).",
     "refused: agents mistype; unconfirmed: AUTHSERV_ID is missing or wrong, or others write in their name.",
 )
 TIMER_LATENESS = _histogram(
@@ -277,8 +277,8 @@ HTTP_SECONDS = _histogram(
 HTML_SHOWN = _counter(
     "ombud_html_shown_total",
     ["outcome"],
-    "Messages shown as pages: html, text (there was no HTML); too_large, killed (took too long), died (took too "
-    "much memory): their text alone.",
+    "Messages shown as pages: html, text (there was no HTML); their text alone: too_large, killed (it took "
+    "too long), died (it took too much memory).",
     "Agents read more; killed, died: hostile mails, or OMBUD_API__SHOWING__… are too small.",
 )
 DEPENDENCY_UP = _gauge(

@@ -16,14 +16,16 @@ from services.api.described import document
 from services.api.keys import Keys
 from services.api.middleware import Authenticated, BodyLimit, Observed
 from services.api.projections import OverviewProjection
-from services.api.routes import changes, mail, overview, quarantine, suppressions, tickets
+from services.api.routes import changes, content, mail, overview, quarantine, suppressions, tickets
 from services.api.settings import ApiProcessSettings
+from services.api.showing import Showing
 from shared.runtime.service import Platform
 
 ROUTERS = (
     tickets.router,
     changes.router,
     mail.router,
+    content.router,
     quarantine.router,
     suppressions.router,
     overview.router,
@@ -48,7 +50,10 @@ class ApiApp(FastAPI):
 
 
 def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
-    """The app on this platform. The projection it refreshes is `app.state.api.projection`."""
+    """The app on this platform. The projection it refreshes is `app.state.api.projection`.
+
+    `app.state.api.showing` is to be closed at the end: it has processes.
+    """
     app = _bare_app()
     keys = Keys(platform.stores, platform.clock, settings.api.key_cache_seconds)
     app.state.api = Api(
@@ -57,6 +62,7 @@ def create_app(platform: Platform, settings: ApiProcessSettings) -> ApiApp:
         keys=keys,
         cursors=Cursors(platform.secret),
         projection=OverviewProjection(platform.stores),
+        showing=Showing(settings.api.showing),
     )
     # The last one added stands outermost.
     app.add_middleware(Authenticated, keys=keys)

@@ -33,6 +33,7 @@ class Api:
     keys: Keys
     cursors: Cursors
     projection: OverviewProjection
+    showing: Showing
 
     @property
     def stores(self) -> Stores:
@@ -111,8 +112,8 @@ def answer(
 InApi = Annotated[Api, Depends(api_of)]
 AnyCall = Annotated[Call, Depends(needs(None))]
 WriteCall = Annotated[Call, Depends(needs(Scope.TICKETS_WRITE))]
-
 MailWriteCall = Annotated[Call, Depends(needs(Scope.MAIL_WRITE))]
+
 READS = [Depends(needs(Scope.TICKETS_READ))]
 READS_MAIL = [Depends(needs(Scope.MAIL_READ))]
 ADMINISTERS = [Depends(needs(Scope.ADMIN))]

@@ -33,6 +33,8 @@ _HEADERS = {
     "Idempotency-Replayed": "`true` when this had been done before",
     "Link": 'the next page, rel="next"',
     "Content-Disposition": "a file to be saved",
+    "Content-Security-Policy": "nothing runs, and what is not allowed to load does not",
+    "Ombud-Remote-Images": "how many pictures from elsewhere the mail has, shown or not",
 }
 
 

@@ -17,6 +17,7 @@ async def build(
 ) -> Service:
     """The service, ready to run."""
     app = create_app(platform, settings)
+    stack.push_async_callback(app.state.api.showing.close)
     return Service(
         name=NAME,
         readers=[reader_of(TICKETS_TOPIC, NAME, app.state.api.projection.routes())],

@@ -57,7 +57,7 @@ async def _of_ticket(store: Store[D], ticket_id: str, by: str, most: int) -> tup
 
 def _of_messages(messages: Iterable[Message]) -> Iterable[views.MessageEntry]:
     for message in messages:
-        yield views.MessageEntry(at=message.at, message=views.MessageView.model_validate(message))
+        yield views.MessageEntry(at=message.at, message=views.MessageView.of(message))
 
 
 def _of_letters(letters: Iterable[Letter]) -> Iterable[views.LetterEntry]:

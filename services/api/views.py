@@ -1,19 +1,20 @@
 """What the API shows. Public shapes, kept apart from the stored documents on purpose: a document may change
 with the product, a field that was shown stays.
 
-Instants are RFC 3339 in UTC. The HTML that strangers send is not handed out; the raw mail is.
+Instants are RFC 3339 in UTC. The HTML that strangers send is handed out as a page alone (routes/content.py).
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from services.api.attachments import path_of
 from shared.domain.deadlines import DeadlineState, Target
 from shared.domain.documents import Instant
 from shared.domain.ledger import Outcome
 from shared.domain.letters import LetterState
-from shared.domain.messages import Direction
+from shared.domain.messages import Direction, Message
 from shared.domain.priority import Level, Priority, Sentiment, Source
 from shared.domain.status import Status
 
@@ -79,13 +80,15 @@ class TicketView(View):
 
 
 class AttachmentView(View):
-    """A file that came with a mail; its bytes are in the raw mail."""
+    """A file that came with a mail. `size` and `sha256` are of its bytes as a download gives them."""
 
     filename: str
     content_type: str
     size: int
     sha256: str
+    content_id: str = Field(default="", description="by which the mail's HTML names it")
     inline: bool
+    url: str | None = Field(default=None, description="where to download it; null: in the raw mail alone")
 
 
 class InnerView(View):
@@ -111,11 +114,22 @@ class MessageView(View):
     reply_text: str = Field(validation_alias="said")
     forwarded: InnerView | None
     kind: str
+    has_html: Annotated[bool, BeforeValidator(bool)] = Field(
+        default=False, validation_alias="html", description="its page shows more than its text"
+    )
     attachments: list[AttachmentView]
     message_id: str
     verified: bool
     reasons: list[str]
     at: Instant
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        """With the addresses of its attachments."""
+        view = cls.model_validate(message)
+        for number, (shown, one) in enumerate(zip(view.attachments, message.attachments, strict=True), 1):
+            shown.url = path_of(message, number) if one.place is not None else None
+        return view
 
 
 class AttemptView(View):
@@ -143,6 +157,14 @@ class LetterView(View):
     sent_at: Instant | None
 
 
+class DeedView(View):
+    """What a person did to a mail that was set aside: `edited`, `retried` or `released`."""
+
+    what: str
+    by: str
+    at: Instant
+
+
 class LedgerView(View):
     """What became of one mail that a mailbox server showed us.
 
@@ -157,18 +179,11 @@ class LedgerView(View):
     edited: str
     uidvalidity: int
     uid: int
-class DeedView(View):
-    """What a person did to a mail that was set aside: `edited`, `retried` or `released`."""
-
-    what: str
-    by: str
-    at: Instant
-
-
     digest: str
     message_id: str
     outcome: Outcome
     reason: str
+    deeds: list[DeedView] = Field(description="what people did to it while it was set aside")
     ticket_id: str | None
     fetched_at: Instant
     at: Instant
@@ -183,7 +198,6 @@ class Spoken(BaseModel):
 
 class MessageEntry(BaseModel):
     """Something was said."""
-    deeds: list[DeedView] = Field(description="what people did to it while it was set aside")
 
     kind: Literal["message"] = "message"
     at: Instant

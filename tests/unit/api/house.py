@@ -98,6 +98,7 @@ async def open_house(folder: Path, stack: AsyncExitStack, **api: Any) -> House:
     wired = await open_platform(settings, stack, "api")
     await wired.prepare()
     app = create_app(wired.platform, settings)
+    stack.push_async_callback(app.state.api.showing.close)
     key = await create_key(wired.platform.stores, wired.platform.clock, "tests", ["*"])
     client = httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app),

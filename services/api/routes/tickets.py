@@ -96,7 +96,7 @@ async def list_messages(
     """Its messages and notes, the first one first."""
     await api.stores.tickets.get(ticket_id)
     found = await page(api, request, api.stores.messages, {"ticket_id": ticket_id}, Order("at"), query)
-    data = [views.MessageView.model_validate(message) for message in found[0]]
+    data = [views.MessageView.of(message) for message in found[0]]
     return answer(views.MessageList(data=data, next_cursor=found[1]), headers=found[2])
 
 

@@ -1,11 +1,21 @@
 """`ombud explain`: what Ombud makes of a raw mail. `ombud trace`: what became of one that was seen."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from services.cli.console import AlwaysJson, Json, read_file, say_json, table, with_platform, with_sandbox
+from services.cli.console import (
+    AlwaysJson,
+    Json,
+    quiet,
+    read_file,
+    say_json,
+    table,
+    with_platform,
+    with_sandbox,
+)
 from services.settings import OmbudSettings, read_settings
 from shared.runtime.wiring import Wired, known_secret
 from shared.stores.trace import Trace
@@ -16,14 +26,26 @@ def explain(
     json: AlwaysJson = False,
 ) -> None:
     """Print what Ombud makes of each mail, one JSON object a line; nothing is stored."""
-    from services.ingest.explain import explain as explained
+    from services.ingest.explain import explain_apart
+    from services.ingest.parse_workers import ParseWorkers
 
     settings = with_sandbox(read_settings())
+    quiet("explain")
     own = [mailbox.address.lower() for mailbox in settings.mailboxes.values()]
     secret = known_secret(settings)
     believed = [mailbox.authserv_id for mailbox in settings.mailboxes.values() if mailbox.authserv_id]
-    for file in files:
-        say_json(explained(read_file(file), str(file), settings.ingest.limits, own, secret, believed))
+    limits = settings.ingest.limits
+
+    async def work() -> None:
+        workers = ParseWorkers(limits, 1)
+        try:
+            for file in files:
+                raw = read_file(file)
+                say_json(await explain_apart(workers, raw, str(file), limits, own, secret, believed))
+        finally:
+            await workers.close()
+
+    asyncio.run(work())
 
 
 def trace(

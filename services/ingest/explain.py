@@ -10,6 +10,7 @@ from typing import Any
 from services.ingest.authentication import Said, authenticate
 from services.ingest.bounces import bounce_of
 from services.ingest.headers import Address, addresses, written_date
+from services.ingest.parse_workers import ParseWorkers, parsed
 from services.ingest.parsing import ParsedMail, parse
 from services.ingest.recognise import AUTO_REPLIES, NOTICES, Recognised, recognise
 from services.ingest.reply_text import Split, split
@@ -66,7 +67,41 @@ def explain(
     try:
         mail = parse(raw, limits or Limits())
     except Unreadable as fault:
-        return {**_UNKNOWN, "file": file, "error": str(fault)}
+        return _refused(file, fault)
+    return _told(mail, file, own_addresses, secret, authserv_ids)
+
+
+async def explain_apart(
+    workers: ParseWorkers,
+    raw: bytes,
+    file: str,
+    limits: Limits,
+    own_addresses: Collection[str] = (),
+    secret: bytes = b"",
+    authserv_ids: Collection[str] = (),
+) -> dict[str, Any]:
+    """As `explain`, and within intake's limits of time and memory: what may take long is read by `workers`.
+
+    Raises `Unavailable` when they cannot be started.
+    """
+    try:
+        mail = await parsed(raw, limits, workers)
+    except Unreadable as fault:
+        return _refused(file, fault)
+    return _told(mail, file, own_addresses, secret, authserv_ids)
+
+
+def _refused(file: str, fault: Unreadable) -> dict[str, Any]:
+    return {**_UNKNOWN, "file": file, "error": str(fault)}
+
+
+def _told(
+    mail: ParsedMail,
+    file: str,
+    own_addresses: Collection[str],
+    secret: bytes,
+    authserv_ids: Collection[str],
+) -> dict[str, Any]:
     found = recognise(mail, own_addresses, secret)
     parts = split(mail.text, mail.html, mail.subject)
     return {

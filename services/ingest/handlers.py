@@ -16,8 +16,8 @@ from datetime import timedelta
 from services.ingest.authentication import Policy
 from services.ingest.came_back import CameBack
 from services.ingest.finder import Finder
-from services.ingest.parse_workers import ParseWorkers
-from services.ingest.parsing import ParsedMail, is_heavy, parse
+from services.ingest.parse_workers import ParseWorkers, parsed
+from services.ingest.parsing import ParsedMail
 from services.ingest.recognise import AUTO_REPLIES, Kind, recognise
 from services.ingest.reply_text import Split, split
 from services.ingest.settings import IngestSettings
@@ -93,11 +93,7 @@ class Intake:
     async def _parsed(self, raw: bytes) -> ParsedMail:
         started = time.perf_counter()
         try:
-            if not is_heavy(raw, self._limits):
-                return parse(raw, self._limits)
-            if self._workers is not None:
-                return await self._workers.parse(raw)
-            return await asyncio.to_thread(parse, raw, self._limits)
+            return await parsed(raw, self._limits, self._workers)
         finally:
             metrics.MAIL_PARSE_SECONDS.observe(time.perf_counter() - started)
 

@@ -5,10 +5,11 @@ and one that a process died of twice. Raises `Unavailable` when no process can b
 of the mail.
 """
 
+import asyncio
 import pickle
 
 from services.ingest.parse_worker import Answer
-from services.ingest.parsing import ParsedMail
+from services.ingest.parsing import ParsedMail, is_heavy, parse
 from services.ingest.settings import Limits
 from shared import metrics
 from shared.domain.errors import TookTooLong, Unreadable
@@ -46,6 +47,16 @@ class ParseWorkers:
     async def close(self) -> None:
         """End those that wait; nothing may be parsed any more."""
         await self._workers.close()
+
+
+async def parsed(raw: bytes, limits: Limits, workers: ParseWorkers | None) -> ParsedMail:
+    """Read a mail: here, or by `workers` when it may take long; without them a thread reads it, which no
+    limit of time can end. Raises `Unreadable` and `Unavailable`."""
+    if not is_heavy(raw, limits):
+        return parse(raw, limits)
+    if workers is not None:
+        return await workers.parse(raw)
+    return await asyncio.to_thread(parse, raw, limits)
 
 
 def _count(outcome: str) -> None:

@@ -22,12 +22,12 @@ Query = dict[str, Any]
 
 def query_of(spec: Spec[Any], where: Filter | None) -> list[Query]:
     """The conditions of `where`, all of which must hold. Raises `UndeclaredFilter`."""
-    conditions = []
+    conditions: list[Query] = []
     for field, wanted in (where or {}).items():
         declared(spec, field)
         if isinstance(wanted, Either):
             declared(spec, wanted.also)
-            either: list[Query] = [{path(name): {"$eq": wanted.value}} for name in (field, wanted.also)]
+            either = [{path(name): {"$eq": wanted.value}} for name in (field, wanted.also)]
             conditions.append({"$or": either})
         elif condition := _condition(wanted):
             conditions.append({path(field): condition})

@@ -92,6 +92,20 @@ def test_mails_are_explained_one_object_a_line_also_from_standard_input(ombud: O
     assert first.keys() == second.keys()
 
 
+def test_a_mail_that_takes_too_long_to_read_is_told_so_and_the_next_ones_are_read(
+    ombud: Ombud, tmp_path: Path
+) -> None:
+    bomb, file = tmp_path / "bomb.eml", tmp_path / "mail.eml"
+    bomb.write_bytes(MAIL + b"word " * 200_000)
+    file.write_bytes(MAIL)
+    done = ombud("explain", str(bomb), str(file), OMBUD_INGEST__LIMITS__PARSE_SECONDS="0.0005")
+    first, second = map(json.loads, done.out.splitlines())
+
+    assert (done.code, done.err) == (0, "")
+    assert (first["ok"], first["error"]) == (False, "reading it takes longer than parse_seconds=0.0005")
+    assert (second["ok"], second["subject"]) == (True, "Help")
+
+
 def test_a_mail_that_would_be_quarantined_is_explained_with_the_reason(ombud: Ombud) -> None:
     done = ombud("explain", "-", "--json", stdin=b"X: y\r\n" * 5_000 + b"\r\n")
     told = json.loads(done.out)

@@ -2,7 +2,8 @@
 
 import json
 
-from services.ingest.explain import explain
+from services.ingest.explain import explain, explain_apart
+from services.ingest.parse_workers import ParseWorkers
 from services.ingest.settings import Limits
 from tests.unit.ingest.mails import answer, mail
 
@@ -63,3 +64,32 @@ def test_what_a_server_that_we_believe_says_of_the_sender_is_told() -> None:
         "reason": "mx.example.com says that it fails the DMARC policy of example.org",
         "methods": {"spf": "pass", "dmarc": "fail"},
     }
+
+
+async def test_what_may_take_long_is_read_by_a_process_that_is_used_again_and_told_the_same() -> None:
+    limits, large = Limits(), mail(body="word " * 100_000)
+    workers = ParseWorkers(limits, 1)
+    try:
+        light = await explain_apart(workers, mail(), "a.eml", limits)
+        before = workers.idle
+        first = await explain_apart(workers, large, "b.eml", limits)
+        process = workers.idle
+        again = await explain_apart(workers, large, "b.eml", limits)
+
+        assert (before, len(process), workers.idle) == ([], 1, process)
+    finally:
+        await workers.close()
+    assert light == explain(mail(), "a.eml", limits)
+    assert first == again == explain(large, "b.eml", limits)
+
+
+async def test_a_mail_that_is_given_up_is_not_ok_and_says_why() -> None:
+    limits = Limits(parse_seconds=0.0005)
+    workers = ParseWorkers(limits, 1)
+    try:
+        told = await explain_apart(workers, mail(body="word " * 100_000), "bomb.eml", limits)
+    finally:
+        await workers.close()
+
+    assert (told["ok"], told["file"]) == (False, "bomb.eml")
+    assert "parse_seconds" in told["error"]

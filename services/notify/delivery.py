@@ -230,7 +230,8 @@ class Deliverer:
         counted = outcome.note(letter, answer, now, self._settings.retry)
         metrics.LETTERS.labels(letter.kind, counted).inc()
         if counted == "sent":
-            metrics.LETTER_AGE.observe((now - letter.created_at).total_seconds())
+            # A clock may have been set back since: a histogram of negative ages would sum up to nonsense.
+            metrics.LETTER_AGE.observe(max(0.0, (now - letter.created_at).total_seconds()))
             log.info("letter.sent", letter=letter.id, ticket=letter.ticket_id, kind=letter.kind)
         else:
             log.warning("letter.not_sent", letter=letter.id, outcome=counted, code=answer.code)

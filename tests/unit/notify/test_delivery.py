@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.notify.settings import RetrySettings
+from shared import metrics
 from shared.domain.letters import LetterState
 from shared.domain.ticket import Contact
 from shared.stores.stores import Stores
@@ -147,3 +148,17 @@ async def test_more_letters_than_find_room_all_go_out(stores: Stores) -> None:
         async with delivering(stores, relay.address, narrow):
             await eventually(lambda: in_state(stores, LetterState.SENT, *names))
         assert len(relay.accepted) == 20
+
+
+async def test_a_letter_made_before_the_clock_was_set_back_has_no_negative_age(stores: Stores) -> None:
+    def ages() -> float:
+        return metrics.REGISTRY.get_sample_value("ombud_letter_age_seconds_sum") or 0.0
+
+    before = ages()
+    now = datetime.now(UTC)
+    async with ScriptedSmtp() as relay:
+        await stores.letters.add(letter(at=now + timedelta(hours=1), wake_at=now))
+        async with delivering(stores, relay.address):
+            await eventually(lambda: in_state(stores, LetterState.SENT, "1"))
+
+    assert ages() == before

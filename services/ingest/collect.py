@@ -134,6 +134,7 @@ class Collector:
             care=self._care,
             memory=self._memory,
             progress=self._progressed,
+            lasted=self._lasted,
         )
         try:
             await reading.run()
@@ -146,8 +147,11 @@ class Collector:
     async def _call(self, blocking: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, blocking, *args)
 
-    def _progressed(self) -> None:
+    def _lasted(self) -> None:
+        """A look alone is no proof: a server that hangs up after each would be called again every second."""
         self._failures = 0
+
+    def _progressed(self) -> None:
         self._trouble = None
         metrics.MAILBOX_CONNECTED.labels(self._name).set(1)
         metrics.MAILBOX_LAST_SUCCESS.labels(self._name).set(self._platform.clock.now().timestamp())

@@ -37,7 +37,11 @@ log = structlog.get_logger()
 
 
 class Reading:
-    """See the module. `progress` is called whenever the mailbox was looked into with success."""
+    """See the module.
+
+    `progress` is called whenever the mailbox was looked into with success; `lasted` whenever the connection
+    has done more than that: brought mail, or outlived a wait.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Reading:
         care: Care,
         memory: Memory,
         progress: Callable[[], None],
+        lasted: Callable[[], None],
     ) -> None:
         self._platform = platform
         self._settings = settings
@@ -60,6 +65,7 @@ class Reading:
         self._care = care
         self._memory = memory
         self._progress = progress
+        self._lasted = lasted
         self._uidvalidity = 0
 
     async def run(self) -> None:
@@ -81,6 +87,7 @@ class Reading:
             elif not (reconciler.under_way or clearer.under_way):
                 self._progress()
                 await self._call(self._mailbox.wait, self._settings.poll_seconds)
+                self._lasted()
 
     async def _probe(self, waiting: Sequence[Waiting]) -> None:
         """While a mail is suspected, see that another is given: else the server is at fault, not the mail."""
@@ -125,6 +132,7 @@ class Reading:
         await cursor.move(batch[-1].uid, len(batch), self._platform.clock.now())
         metrics.MAIL_SEEN.labels(self._place.mailbox).inc(len(batch))
         self._progress()
+        self._lasted()
 
     async def _fetched(self, batch: Sequence[Waiting]) -> list[ToPublish]:
         wanted = [mail for mail in batch if not await self._given_up(mail)]

@@ -43,7 +43,7 @@ from tests.chaos.load import TO, Load
 from tests.chaos.offsets import DEAD, KafkaOffsets
 from tests.helpers import eventually, free_port, unique
 from tests.platforms import SECRET
-from tests.servers.mailbox import ImapBox, settings_of
+from tests.servers.mailbox import ImapBox, hasty, settings_of
 from tests.servers.proxy import FaultProxy
 
 LINKS = ("imap", "smtp", "mongo", "kafka")
@@ -55,16 +55,7 @@ RECOVERED_WITHIN = size(60, 180)
 """Seconds from a fault's end. In production a mailbox is tried again after a minute at most, then it has to
 be read, and a dead connection is known as one after another minute."""
 
-INGEST = IngestSettings(
-    batch=10,
-    connect_seconds=1,
-    answer_seconds=1,
-    poll_seconds=1,
-    lease_seconds=4,
-    retry_first=0.05,
-    retry_longest=0.3,
-    fetch_tries=100,
-)
+INGEST = hasty(1.0)
 RETRY = RetrySettings(first_pause=0.2, longest_pause=0.5, greylist_pause=0.2)
 NOTIFY = NotifySettings(
     connections=4,

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -29,21 +30,12 @@ from tests.chaos.load import Load
 from tests.fakes.clock import FakeClock
 from tests.platforms import Ground, embedded
 from tests.servers.imap import DROP, SILENCE, Cut, Gone, ScriptedImap, Split, Step
-from tests.servers.mailbox import ImapBox, settings_of
+from tests.servers.mailbox import ImapBox, hasty, settings_of
 from tests.servers.proxy import FaultProxy, Faults
 from tests.story.test_ingest import ingesting, is_named, is_ready, letter
 from tests.unit.ingest.collecting import collecting, read_up_to
 
-HASTY = IngestSettings(
-    batch=10,
-    connect_seconds=0.4,
-    answer_seconds=0.4,
-    lease_seconds=3,
-    retry_first=0.02,
-    retry_longest=0.05,
-    poll_seconds=5,
-    fetch_tries=100,  # a slow machine may time out too, and no mail here is at fault
-)
+HASTY = hasty(0.4, poll_seconds=5)
 OPENING: tuple[Step, ...] = ("GREETING", "LOGIN", "EXAMINE")
 READING: tuple[Step, ...] = ("NOOP", "SEARCH", "SIZE", "FETCH")
 WAITING: tuple[Step, ...] = ("IDLE", "IDLING")
@@ -296,25 +288,38 @@ class ListeningClock(FakeClock):
         await super().sleep(seconds)
 
 
-async def test_pauses_between_tries_grow_to_a_minute_and_no_further(tmp_path: Path) -> None:
+PAUSES = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+"""Seconds between two tries in production, while nothing succeeds."""
+REFUSED: tuple[Step, str] = ("LOGIN", "NO [AUTHENTICATIONFAILED] wrong")
+HUNG_UP: tuple[Step, Any] = ("IDLING", DROP)
+"""After a look that went well: mail could be read, but no connection lasts."""
+
+
+@pytest.mark.parametrize(("step", "said"), [REFUSED, HUNG_UP], ids=["refused", "hung up after each look"])
+async def test_pauses_between_tries_grow_to_a_minute_until_a_connection_lasts(
+    tmp_path: Path, step: Step, said: Any
+) -> None:
     clock, lease = ListeningClock(), 1000.0
     production = IngestSettings(lease_seconds=lease)  # so long that its holder sleeps through all of this
-    wanted = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
 
     def pauses() -> list[float]:
         return [seconds for seconds in clock.asked if seconds != lease / 4]
 
     async with embedded(tmp_path / "data", clock) as ground, ScriptedImap() as server:
-        server.script("LOGIN", *["NO [AUTHENTICATIONFAILED] wrong"] * len(wanted))
+        server.script(step, *[said] * len(PAUSES))
         connect = partial(ImapMailbox, "support", settings_of(server), production)
         async with collecting(ground.platform, tmp_path, production, connect):
-            for done in range(1, len(wanted) + 1):
+            for done in range(1, len(PAUSES) + 1):
                 await eventually(partial(_as_many, pauses, done))
-                await clock.advance(wanted[done - 1])
-            await eventually(lambda: server.seen["EXAMINE"] == 1)
+                await clock.advance(PAUSES[done - 1])
+            idled = server.seen["IDLING"]
+            await eventually(lambda: server.seen["IDLING"] >= idled + 2, awaited="a connection that lasts")
+            assert pauses() == PAUSES
+            assert server.connections == len(PAUSES) + 1
 
-    assert pauses() == wanted
-    assert server.connections == len(wanted) + 1
+            server.hang_up()
+            await eventually(lambda: len(pauses()) > len(PAUSES))
+    assert pauses()[len(PAUSES)] == PAUSES[0]
 
 
 def _as_many(pauses: Callable[[], list[float]], number: int) -> bool:

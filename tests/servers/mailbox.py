@@ -1,4 +1,4 @@
-"""One test's own mailbox on the shared IMAP server, and how the product is told of any."""
+"""One test's own mailbox on the shared IMAP server, how the product is told of any, and how patient it is."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from imapclient import IMAPClient
 from pydantic import SecretStr
 
+from services.ingest.settings import IngestSettings
 from services.sandbox.dovecot import Dovecot
 from shared.runtime.settings import MailboxSettings
 from tests.helpers import unique
@@ -36,6 +37,24 @@ def settings_of(login: Login, **changed: object) -> MailboxSettings:
         "password": SecretStr(login.password),
     }
     return MailboxSettings.model_validate(known | changed)
+
+
+def hasty(seconds: float, **changed: object) -> IngestSettings:
+    """Ingest where an outage lasts about a second: no answer within `seconds` is one, and all else in step.
+
+    No mail here is at fault, so none is given up however often a busy machine times out.
+    """
+    known = {
+        "batch": 10,
+        "connect_seconds": seconds,
+        "answer_seconds": seconds,
+        "poll_seconds": 1,
+        "lease_seconds": 4,
+        "retry_first": seconds / 20,
+        "retry_longest": seconds / 5,
+        "fetch_tries": 100,
+    }
+    return IngestSettings.model_validate(known | changed)
 
 
 @dataclass(frozen=True)

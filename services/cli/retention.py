@@ -1,4 +1,4 @@
-"""How long the embedded bus keeps what every group has done: as long as Kafka does by default, 7 days.
+"""How long the embedded bus keeps what every group has done: a setting, by default as long as Kafka, 7 days.
 
 What a group has not done yet is kept for however long that takes, and so are dead events.
 """
@@ -16,7 +16,7 @@ from shared.domain.events import TOPICS
 from shared.runtime.service import Platform, Service
 from shared.runtime.waiting import wait_until
 
-KEPT_SECONDS = 7 * 24 * 3600.0
+DAY = 24 * 3600.0
 LOOK_EVERY = 3600.0
 """Seconds."""
 
@@ -26,15 +26,15 @@ log = structlog.get_logger()
 async def build(platform: Platform, settings: Any, stack: AsyncExitStack) -> Service:
     """The task that removes old records from an embedded bus; nothing to do on Kafka."""
     bus = platform.bus
-    return Service(
-        "retention", tasks={"trim": partial(_keep_trimmed, bus)} if isinstance(bus, SqliteBus) else {}
-    )
+    if not isinstance(bus, SqliteBus):
+        return Service("retention")
+    return Service("retention", tasks={"trim": partial(_keep_trimmed, bus, settings.bus_days * DAY)})
 
 
-async def _keep_trimmed(bus: SqliteBus, stop: asyncio.Event) -> None:
+async def _keep_trimmed(bus: SqliteBus, seconds: float, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            await trim_all(bus, KEPT_SECONDS)
+            await trim_all(bus, seconds)
         except Unavailable as down:
             log.warning("retention.waits", dependency=down.dependency)
         await wait_until(stop, LOOK_EVERY)

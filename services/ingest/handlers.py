@@ -59,6 +59,7 @@ class Intake:
         self._workers = workers
         self._stale = timedelta(days=settings.stale_days)
         self._own_addresses = frozenset(own_addresses)
+        self._loop_from = settings.loop_mails
         self._policies = policies or {}
         self._finder = Finder(platform.stores, settings, Signer(platform.secret))
         self._came_back = CameBack(platform.stores, settings)
@@ -169,7 +170,9 @@ class Intake:
             if await self._stores.tickets.add(ticket) is ticket:
                 metrics.TICKETS_OPENED.labels(ticket.channel).inc()
                 return
-        await self._stores.tickets.change(message.ticket_id, lambda ticket: tell(ticket, taken, message))
+        await self._stores.tickets.change(
+            message.ticket_id, lambda ticket: tell(ticket, taken, message, self._loop_from)
+        )
 
 
 def _releases(record: Record, entry: LedgerEntry) -> bool:

@@ -116,6 +116,11 @@ class IngestSettings(Section):
         ge=0,
         description="a reply to a ticket closed for longer opens a new one that links back; 0: always",
     )
+    loop_mails: int = Field(
+        default=3,
+        ge=1,
+        description="so many mails of machines in a row on a ticket, with none of a person, look like a loop",
+    )
     soft_bounces: int = Field(
         default=3, ge=1, description="so many soft bounces (mailbox full …) hold letters to an address back"
     )

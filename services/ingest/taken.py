@@ -152,12 +152,11 @@ def opened_by(taken: Taken, message: Message, decision: Decision, number: int) -
     )
 
 
-def tell(ticket: Ticket, taken: Taken, message: Message) -> None:
-    """Tell the ticket that this mail arrived; one that knows does nothing."""
+def tell(ticket: Ticket, taken: Taken, message: Message, loop_from: int) -> None:
+    """Tell the ticket that this mail arrived; one that knows does nothing. See `Ticket.note_automatic`."""
     if taken.recognised.automatic:
-        ticket.note_automatic(
-            taken.document_id, taken.sender.address, taken.recognised.kind.value, taken.cause
-        )
+        kind = taken.recognised.kind.value
+        ticket.note_automatic(taken.document_id, taken.sender.address, kind, taken.cause, loop_from)
     elif message.verified and standing_of(taken.sender.address, ticket) is Standing.CUSTOMER:
         ticket.customer_replied(taken.document_id, taken.sender.address, taken.cause)
     else:

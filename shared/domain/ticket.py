@@ -96,13 +96,15 @@ class Ticket(TicketState):
             assignee=self.assignee,
         )
 
-    def note_automatic(self, message_id: str, sender: str, kind: str, cause: Cause) -> None:
-        """A machine's message arrived: noted, nothing moves. The third in a row looks like a loop."""
+    def note_automatic(
+        self, message_id: str, sender: str, kind: str, cause: Cause, loop_from: int = LOOP_FROM
+    ) -> None:
+        """A machine's message arrived: noted, nothing moves. `loop_from` such in a row look like a loop."""
         if self.has_done(cause):
             return
         self.machine_mails += 1
         self._record(events.AutomaticMailNoted, cause, message_id=message_id, sender=sender, kind=kind)
-        if self.machine_mails >= LOOP_FROM:
+        if self.machine_mails >= loop_from:
             self._mark_loop(f"{self.machine_mails} mails in a row were written by machines", cause)
 
     def suspect_loop(self, reason: str, cause: Cause) -> None:

@@ -227,6 +227,11 @@ class Settings(BaseSettings):
         default="", description="where to die, fail or wait; for tests, see shared/runtime/failpoint_plan.py"
     )
     data: Path = Field(default=Path("data"), description="where the embedded adapters keep their state")
+    bus_days: float = Field(
+        default=7.0,
+        gt=0,
+        description="how long the embedded bus keeps events that every service has dealt with",
+    )
     instance: str = Field(
         default="", description="this process's name, the same at each start; empty: from the host"
     )

@@ -128,6 +128,17 @@ async def test_the_third_mail_of_a_machine_in_a_row_marks_the_ticket_as_a_loop(h
     assert ticket.outbox[-1].type == "ombud.ticket.loop_suspected.v1"
 
 
+async def test_how_many_mails_of_machines_look_like_a_loop_is_a_setting(platform: Platform) -> None:
+    helpdesk = Helpdesk(platform, IngestSettings(loop_mails=4))
+    entry = await helpdesk.take(mail())
+    for number in range(4):
+        assert not (await helpdesk.ticket_of(entry)).loop
+        away = {"Auto-Submitted": "auto-replied", "In-Reply-To": "<one@example.org>"}
+        await helpdesk.take(mail(f"away{number}@example.org", headers=away))
+
+    assert (await helpdesk.ticket_of(entry)).loop == "4 mails in a row were written by machines"
+
+
 async def test_how_many_soft_bounces_hold_an_address_back_and_how_long_are_settings(
     platform: Platform,
 ) -> None:

@@ -2,7 +2,8 @@
 
 Keys and header values are UTF-8. What others wrote onto a topic in another encoding is read with replacement
 characters rather than refused: a consumer must get past it. The empty key is a key like any other; a record
-of somebody else without a key or a value reads as one with an empty one.
+of somebody else without a key or a value reads as one with an empty one, and one of a time that no calendar
+has as one of 1970: it stopped every group that read its topic.
 """
 
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.domain.errors import Invalid, Permanent
 from shared.ports.bus import Message, Partition, Record
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Headers = list[tuple[str, bytes]]
 
@@ -50,13 +53,20 @@ def decoded(record: Any) -> Record:
         key=_text(record.key),
         value=record.value or b"",
         headers={name: _text(value) for name, value in record.headers},
-        published_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        published_at=_instant(record.timestamp),
     )
 
 
 def theirs(partition: Partition) -> Any:
     """aiokafka's name for a partition."""
     return TopicPartition(partition.topic, partition.number)
+
+
+def _instant(milliseconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return EPOCH
 
 
 def _text(raw: bytes | None) -> str:

@@ -54,6 +54,9 @@ LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
 """Bytes of BSON that one document may have: the server's limit, less room for the fields an update adds."""
 
 _DUPLICATE_KEY = 11000
+_OUT_OF_DISK_SPACE = 14031
+_NO_SPACE = "No space left on device"
+"""What an error says that has no code of its own: the storage engine's, with the system's words."""
 _INDEX_NOT_FOUND = 27
 _INDEX_DIFFERS = frozenset({67, 85, 86})  # CannotCreateIndex, IndexOptionsConflict, IndexKeySpecsConflict
 _INPUT_AT_FAULT = frozenset(
@@ -200,6 +203,8 @@ def _of_failure(code: int | None, details: Mapping[str, Any]) -> OmbudError:
         return Invalid(f"MongoDB cannot store this: code {code}")
     if code in _INDEX_DIFFERS:
         return Refused("MongoDB has an index that differs from the one we need: drop the old one")
+    if code == _OUT_OF_DISK_SPACE or _NO_SPACE in str(details.get("errmsg")):
+        return Unavailable("MongoDB", "its disk is full")
     return Unavailable("MongoDB", f"{details.get('codeName', 'an error')} (code {code})")
 
 

@@ -2,7 +2,9 @@
 
 A dead event lies on `<topic>.dead` with the key, value and headers it had, and `ombud_dead_…` headers
 besides. Its id is `<dead topic>:<partition>:<offset>`. Putting one back publishes it on its own topic again,
-behind what is there now; the dead event stays, and `replays` tells that it was put back.
+behind what is there now; the dead event stays, and `replays` tells that it was put back. Of a record that the
+bus does not take a second time, for somebody else wrote it larger or packed it tighter than we do, the dead
+event tells the place alone: it lies there for as long as its topic keeps it, and cannot be put back by us.
 
 The reason and the trace quote an exception and may hold what the event holds: they are as private as it.
 """
@@ -23,12 +25,20 @@ from shared.stores.store import Store
 DEAD_SUFFIX = ".dead"
 PREFIX = "ombud_dead_"
 REPLAYED_FROM = "ombud_replayed_from"
+CUT = "cut"
+"""After the prefix: how many bytes the value has that was left out."""
 
 REASON_LIMIT = 500
 """Characters of the reason; some errors quote what they were given."""
 
 TRACE_LIMIT = 4_000
 """Characters of the traceback, its end: where it happened."""
+
+KEY_LIMIT = 200
+"""Characters of the key of a record of which the place alone is told."""
+
+MOST_CUT = 2
+"""Of `dead_message`."""
 
 _PAGE = 500
 _ID = re.compile(r"(?P<topic>[^:]+):(?P<partition>\d+):(?P<offset>\d+)")
@@ -68,12 +78,15 @@ def code_of(fault: BaseException) -> str:
 
 
 def dead_message(
-    record: Record, group: str, fault: BaseException, attempts: int, at: datetime, *, short: bool = False
+    record: Record, group: str, fault: BaseException, attempts: int, at: datetime, *, cut: int = 0
 ) -> Message:
-    """The record as it goes to the dead topic; `short` leaves out what may make it too large."""
+    """The record as it goes to the dead topic.
+
+    `cut` leaves out what makes it too large: 1 the texts that we add, 2 also all that the record holds.
+    """
     told = {
-        "reason": code_of(fault) if short else f"{code_of(fault)}: {_sentence(fault)}",
-        "trace": "" if short else _trace(fault),
+        "reason": code_of(fault) if cut else f"{code_of(fault)}: {_sentence(fault)}",
+        "trace": "" if cut else _trace(fault),
         "topic": record.partition.topic,
         "partition": str(record.partition.number),
         "offset": str(record.offset),
@@ -81,6 +94,11 @@ def dead_message(
         "attempts": str(attempts),
         "at": at.isoformat(),
     }
+    if cut == MOST_CUT:
+        told["reason"] = f"{told['reason']}: too large to be set aside, look at its place"
+        told[CUT] = str(len(record.value))
+        headers = {PREFIX + name: _clean(text) for name, text in told.items()}
+        return Message(dead_topic(record.partition.topic), record.key[:KEY_LIMIT], b"", headers)
     headers = {**record.headers, **{PREFIX + name: _clean(text) for name, text in told.items()}}
     return Message(dead_topic(record.partition.topic), record.key, record.value, headers)
 
@@ -106,6 +124,8 @@ async def replay_dead(bus: Bus, event_ids: Sequence[str]) -> list[DeadEvent]:
     """
     records = await _find(bus, list(dict.fromkeys(event_ids)))
     events = [(_dead_event(record), record) for record in records]
+    if cut := [event.id for event, record in events if PREFIX + CUT in record.headers]:
+        raise Invalid(f"{', '.join(cut)}: too large to be set aside, so there is nothing to put back")
     events.sort(key=lambda pair: (pair[0].topic, pair[0].partition, pair[0].offset))
     await bus.publish([_revived(event, record) for event, record in events])
     return [event for event, _ in events]
@@ -170,7 +190,7 @@ def _dead_event(record: Record) -> DeadEvent:
         trace=told.get(PREFIX + "trace", ""),
         attempts=_number(told.get(PREFIX + "attempts")),
         at=_instant(told.get(PREFIX + "at"), record.published_at),
-        size=len(record.value),
+        size=max(len(record.value), _number(told.get(PREFIX + CUT))),
         headers={name: text for name, text in told.items() if not name.startswith(PREFIX)},
     )
 

@@ -22,7 +22,7 @@ from shared.metrics import EVENT_AGE, EVENT_RETRIES, EVENT_SECONDS, EVENTS_DEAD,
 from shared.ports.bus import Bus, Record
 from shared.ports.clock import Clock
 from shared.runtime.backoff import Backoff
-from shared.runtime.dead import code_of, dead_message
+from shared.runtime.dead import MOST_CUT, code_of, dead_message
 from shared.runtime.guard import DeadShare
 from shared.runtime.outages import Outages
 from shared.runtime.service import Reader
@@ -154,13 +154,14 @@ class Handling:
     async def _publish_dead(self, chain: Chain, record: Record, fault: BaseException, attempts: int) -> None:
         group, now = self._reader.group, self._clock.now()
         message = dead_message(record, group, fault, attempts, now)
-        tries = 0
+        tries = cut = 0
         while True:
             try:
                 return await self._bus.publish([message])
             except Exception as failed:  # noqa: BLE001  # to go on without it would lose the record
-                if isinstance(failed, Permanent) and tries == 0:
-                    message = dead_message(record, group, fault, attempts, now, short=True)
+                if isinstance(failed, Permanent) and cut < MOST_CUT:
+                    cut += 1
+                    message = dead_message(record, group, fault, attempts, now, cut=cut)
                 down = Unavailable("the dead topic", f"{type(failed).__name__}: {failed}")
             tries += 1
             with _resting(chain):

@@ -7,7 +7,7 @@ A sample that cannot be taken, because the broker or the store is down, is no sa
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +97,7 @@ class KafkaOffsets:
             while [at for at, end in committed.items() if await consumer.position(at) < end]:
                 for at, records in (await consumer.getmany(timeout_ms=1000)).items():
                     found.setdefault(at.topic, []).extend(
-                        ({name: value.decode() for name, value in one.headers}, one.value or b"")
+                        (_texts(one.headers), one.value or b"")
                         for one in records
                         if one.offset < committed[at]
                     )
@@ -150,6 +150,11 @@ class SqliteOffsets:
                 found.setdefault(topic, []).extend((orjson.loads(headers), value) for headers, value in rows)
                 self._seen[topic, partition] = done
         return found
+
+
+def _texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    """Whatever somebody wrote there."""
+    return {name: (value or b"").decode(errors="replace") for name, value in headers}
 
 
 Fresh = Callable[[], Awaitable[dict[str, list[Record]]]]

@@ -88,3 +88,14 @@ def test_a_key_or_header_that_is_not_text_is_invalid(message: Message) -> None:
 
 def test_a_partition_has_the_same_name_on_both_sides() -> None:
     assert Partition(*theirs(Partition("topic", 5))) == Partition("topic", 5)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_there_is_no_time_that_keeps_a_record_from_being_read(milliseconds: int) -> None:
+    record = decoded(as_kafka_gives_it(timestamp=milliseconds))
+
+    assert record.published_at.tzinfo is UTC
+
+
+def test_a_time_that_no_calendar_has_reads_as_1970() -> None:
+    assert decoded(as_kafka_gives_it(timestamp=-(10**15))).published_at == datetime(1970, 1, 1, tzinfo=UTC)

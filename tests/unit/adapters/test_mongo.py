@@ -55,6 +55,12 @@ def test_every_error_of_the_driver_becomes_one_of_ours(theirs: Exception, expect
     assert type(ours(theirs)) is expected
 
 
+@pytest.mark.parametrize(("code", "said"), [(14031, "…"), (8, "28: No space left on device")])
+def test_a_full_disk_is_told_as_one(code: int, said: str) -> None:
+    """It may come with a code of its own, or as an unknown error of the storage engine."""
+    assert "disk is full" in str(ours(OperationFailure(said, code, {"errmsg": said})))
+
+
 def test_an_error_names_fields_and_never_values() -> None:
     details = {"keyPattern": {"customer_id": 1}, "keyValue": {"customer_id": "anna@example.org"}}
 
@@ -179,6 +185,18 @@ async def test_pages_by_either_of_two_fields_are_merged_from_two_indexes(
         assert "IXSCAN" in query["planSummary"]
         assert not query.get("hasSortStage")
         assert query["docsExamined"] <= 42
+
+
+async def test_documents_are_counted_from_an_index_alone(tasks: Collection[Task], database: Database) -> None:
+    await asyncio.gather(*(tasks.insert(task(n, owner="anna" if n % 2 else "bob")) for n in range(200)))
+    database.command("profile", 2)
+
+    assert await tasks.count({"owner": "anna"}) == 100
+    database.command("profile", 0)
+
+    (query,) = database.system.profile.find({"ns": f"{database.name}.tasks"})
+    assert query["docsExamined"] == 0
+    assert query["keysExamined"] <= 101
 
 
 async def test_claims_and_the_sweep_use_an_index(tasks: Collection[Task], database: Database) -> None:

@@ -62,6 +62,30 @@ def test_key_value_and_headers_stay_as_they_were() -> None:
     assert {name: message.headers[name] for name in HEADERS} == HEADERS
 
 
+@pytest.mark.parametrize("cut", [1, 2])
+def test_what_may_be_too_large_is_left_out_bit_by_bit(cut: int) -> None:
+    record = origin("t", value=b"v" * 9_000, key="k" * 9_000)
+
+    message = dead_message(record, "intake", raised(Invalid("x" * 9_000)), 3, START, cut=cut)
+
+    kept = len(message.key) + len(message.value) + sum(map(len, message.headers.values()))
+    assert message.headers["ombud_dead_offset"] == "5"
+    assert message.headers["ombud_dead_reason"].startswith("invalid")
+    assert kept < (19_000 if cut == 1 else 1_000)
+
+
+async def test_a_dead_event_that_tells_its_place_alone_says_so_and_is_not_put_back(
+    station: Station, bus: Bus
+) -> None:
+    record = origin(station.topic, value=b"v" * 9_000)
+    await bus.publish([dead_message(record, "intake", raised(Invalid("no sender")), 3, START, cut=2)])
+    (event,) = await list_dead(bus, station.topic)
+
+    assert (event.size, event.topic, event.offset) == (9_000, station.topic, 5)
+    with pytest.raises(Invalid, match="too large"):
+        await replay_dead(bus, [event.id])
+
+
 def test_the_trace_tells_the_place_and_no_values() -> None:
     message = dead_message(origin("t"), "intake", raised(KeyError("customer")), 3, START)
 

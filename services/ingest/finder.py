@@ -67,9 +67,25 @@ class Finder:
             return list(asked.bounced)
         return referred(asked.mail, self._settings.limits.references, asked.bounced)
 
+    async def shown_for(self, asked: Asked, addresses: Sequence[str]) -> Ticket | None:
+        """The ticket that what we signed leads to, if some of it was signed for one of these addresses."""
+        tokens = [one for address in addresses for one in self._tokens(asked, address)]
+        tickets = await self._tickets([token.ticket_id for token in tokens], {})
+        ways = [(token, Known(tickets=tickets).way_of(token.ticket_id)) for token in tokens]
+        found = next((way[-1] for _, way in ways if way), None)
+        shown = any(token.for_sender and way and way[-1] is found for token, way in ways)
+        return found if shown else None
+
+    def is_signed(self, asked: Asked) -> bool:
+        """Whether the mail gives back anything that we signed, for whomever."""
+        return bool(self._tokens(asked, asked.sender.address))
+
+    def _tokens(self, asked: Asked, address: str) -> list[Token]:
+        return tokens_of(asked.mail, address, self._referred(asked), self._signer)
+
     async def find(self, asked: Asked, known: dict[str, ThreadId]) -> Decision:
         """The ticket, by name. `known` are those of `ids` that exist; what was claimed is added to it."""
-        tokens = tokens_of(asked.mail, asked.sender.address, self._referred(asked), self._signer)
+        tokens = self._tokens(asked, asked.sender.address)
         for _ in range(LOOKS):
             decision = await self._decide(asked, known, tokens)
             if decision.ticket_id is not None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from services.ingest.agents import Agents
 from services.ingest.authentication import Policy
 from services.ingest.came_back import CameBack
 from services.ingest.finder import Finder
@@ -61,7 +62,9 @@ class Intake:
         self._own_addresses = frozenset(own_addresses)
         self._loop_from = settings.loop_mails
         self._policies = policies or {}
-        self._finder = Finder(platform.stores, settings, Signer(platform.secret))
+        signer = Signer(platform.secret)
+        self._finder = Finder(platform.stores, settings, signer)
+        self._agents = Agents(platform.stores, self._finder, signer)
         self._came_back = CameBack(platform.stores, settings)
         self._ignored = AUTO_REPLIES if settings.automatic_without_ticket == "ignored" else frozenset()
 
@@ -136,10 +139,17 @@ class Intake:
         known = await self._stores.thread_ids.get_many(self._finder.ids(asked))
         if first is not None and await self._done_by_another(first, taken):
             return first
+        parts = await self._split(taken.mail)
+        claim = await self._agents.claim_of(taken, asked)
+        if claim is not None and (told := await self._agents.take(taken, claim, parts, first)) is not None:
+            await self._finder.remember(asked, told.ticket_id, known)
+            return told
         decision = await self._finder.find(asked, known)
+        if claim is not None and claim.doubt:
+            decision = self._agents.doubted(taken, claim, decision)
         if first is None and decision.opens and taken.recognised.kind in self._ignored:
             return None
-        new = message_of(taken, decision, await self._split(taken.mail))
+        new = message_of(taken, decision, parts)
         message = first or await self._stores.messages.add(new)
         if message is not new:
             decision = await self._finder.as_decided_before(decision, message.ticket_id)

@@ -29,7 +29,10 @@ LONGEST_SUBJECT = 500
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A mail that is read, with what follows from it alone."""
+    """A mail that is read, with what follows from it alone.
+
+    `authserv_id`: whose word about senders counts, empty for nobody's.
+    """
 
     fetched: MailFetched
     mail: ParsedMail
@@ -40,6 +43,7 @@ class Taken:
     may_auto_respond: bool
     authentication: Authentication
     believed: bool
+    authserv_id: str = ""
 
 
 def taken_of(
@@ -70,6 +74,7 @@ def taken_of(
         may_auto_respond=recognised.may_auto_respond and not is_stale,
         authentication=authentication,
         believed=policy.believes(authentication),
+        authserv_id=policy.authserv_id.strip(),
     )
 
 

@@ -128,6 +128,12 @@ class MongoCollection(Generic[D]):
         items = [self._read(one) for one in stored[:limit]]
         return Page(items, mark_of(order, stored[limit - 1]) if more else None)
 
+    async def count(self, where: Filter) -> int:
+        """See the port."""
+        chosen = all_of(query_of(self._spec, where))
+        with calling("count"):
+            return int(await self._stored.count_documents(chosen))
+
     async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
         """See the port. The ids alone are read from their index, without a look at the documents."""
         chosen = all_of([*query_of(self._spec, where), {"_id": {"$gt": after}}])

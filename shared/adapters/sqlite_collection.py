@@ -23,6 +23,7 @@ from shared.adapters.sqlite_query import (
     Cursor,
     both,
     branches,
+    counting,
     cursor_text,
     in_order,
     matching,
@@ -138,6 +139,11 @@ class SqliteCollection(Generic[D]):
         page = rows[:limit]
         last = cursor_text(order, Cursor(page[-1][-1], page[-1][0])) if len(rows) > limit else None
         return Page([self._form.document(row[:-1]) for row in page], last)
+
+    async def count(self, where: Filter) -> int:
+        """How many documents meet `where`. Raises `UndeclaredFilter`."""
+        sql, values = counting(self._table, where)
+        return await self._file.search(lambda connection: int(connection.execute(sql, values).fetchone()[0]))
 
     async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
         """A part of documents behind the id `after`, in the order of ids. Raises `UndeclaredFilter`."""

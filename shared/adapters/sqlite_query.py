@@ -170,6 +170,12 @@ def in_order(table: Table, chosen: Sequence[Condition], stretch: Condition, orde
     return Condition(f"{rows} ORDER BY {by} {way}, id {way} LIMIT ?", values)
 
 
+def counting(table: Table, where: Filter) -> Condition:
+    """The statement for how many documents meet `where`."""
+    chosen = matching(table, where)
+    return Condition(f"SELECT count(*) FROM {table.name} WHERE {chosen.sql}", chosen.values)
+
+
 def cursor_text(order: Order, last: Cursor) -> str:
     """What `Page.after` holds: the order, so that no cursor is taken for another's, and the place in it."""
     listed = [order.by, order.descending, last.value, last.doc_id]

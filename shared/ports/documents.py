@@ -168,6 +168,13 @@ class Collection(Protocol[D]):
         """
         ...
 
+    async def count(self, where: Filter) -> int:
+        """How many documents meet `where`; from the index alone, if one begins with all its fields.
+
+        Of documents that come and go meanwhile each may be counted or not. Raises `UndeclaredFilter`.
+        """
+        ...
+
     async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
         """Of up to `limit` documents behind the id `after`, in the order of ids, the fields of `part` alone.
 

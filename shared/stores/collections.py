@@ -104,9 +104,9 @@ LEDGER = Spec(
     indexes=(
         Index(("outcome", "at")),
         Index(("message_id",)),
-        Index(("mailbox",)),
+        Index(("mailbox", "folder", "outcome")),
     ),
-    retired=(Index(("ticket_id",)), Index(("mailbox", "uidvalidity", "uid"))),
+    retired=(Index(("ticket_id",)), Index(("mailbox", "uidvalidity", "uid")), Index(("mailbox",))),
 )
 LETTERS = Spec(
     "letters",

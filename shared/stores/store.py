@@ -78,6 +78,10 @@ class Store(Generic[D]):
         """A page; see the port."""
         return await self.collection.find(where, order, limit, after)
 
+    async def count(self, where: Filter) -> int:
+        """How many there are; see the port."""
+        return await self.collection.count(where)
+
     async def glance(self, part: type[G], where: Filter, limit: int, after: str = "") -> list[G]:
         """A part of each document; see the port."""
         return await self.collection.glance(part, where, limit, after)

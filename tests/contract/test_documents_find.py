@@ -96,6 +96,7 @@ async def test_a_filter_finds_what_it_says_and_nothing_else(
     )
 
     assert await numbers(tasks, where) == expected
+    assert await tasks.count(where) == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,8 @@ async def test_an_undeclared_field_is_refused_everywhere(tasks: Collection[Task]
             await tasks.find({"owner": Either("x", also=undeclared)})
         with pytest.raises(UndeclaredFilter):
             await tasks.find({}, Order(undeclared))
+        with pytest.raises(UndeclaredFilter):
+            await tasks.count({undeclared: "x"})
         with pytest.raises(UndeclaredFilter):
             await tasks.search("x", {undeclared: "x"})
         with pytest.raises(UndeclaredFilter):

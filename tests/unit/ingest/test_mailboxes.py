@@ -10,7 +10,9 @@ from services.ingest.maildir_mailbox import UIDLIST
 from services.ingest.settings import Limits
 from services.sandbox.maildrop import deliver
 from shared import metrics
+from shared.domain.documents import Document
 from shared.domain.errors import NotFound
+from shared.ports.documents import Spec
 from shared.runtime.service import Platform
 from shared.runtime.settings import MailboxSettings
 from tests.unit.ingest.collecting import QUICK, collecting, entries, read_up_to, take_all_in
@@ -76,6 +78,28 @@ async def test_what_was_seen_adds_up_whatever_became_of_it(platform: Platform, f
     assert seen._value.get() - before == found.seen == sum(found.outcomes.values()) == 6
     assert found.outcomes == {"ingested": 4, "quarantined": 2, "ignored": 0}
     assert (found.unaccounted, found.warning) == (0, "")
+
+
+class EntryBeforeFolders(Document):
+    """A ledger entry as it was written when a mailbox had one folder."""
+
+    mailbox: str
+    outcome: str
+
+
+async def test_entries_from_before_there_were_folders_are_of_the_main_one(
+    platform: Platform, folder: Path
+) -> None:
+    old = Spec("ledger", EntryBeforeFolders)
+    for number in range(3):
+        entry = EntryBeforeFolders(id=f"mail_{number}", mailbox="support", outcome="ingested")
+        await platform.documents.collection(old).insert(entry)
+    (folder / ".Sales" / "cur").mkdir(parents=True)
+    (folder / ".Sales" / "new").mkdir()
+    box = MailboxSettings(address=SUPPORT, maildir=folder, folders=["INBOX", "Sales"])
+    main, sales = await status(platform, QUICK, {"support": box})
+
+    assert (main.outcomes["ingested"], sales.outcomes["ingested"]) == (3, 0)
 
 
 async def test_what_does_not_add_up_is_a_warning_once_it_had_its_time(

@@ -8,7 +8,7 @@ import pytest
 from shared.adapters.sqlite_collection import SqliteCollection
 from shared.adapters.sqlite_documents import SqliteDocuments
 from shared.adapters.sqlite_file import SqliteFile
-from shared.adapters.sqlite_query import branches, in_order, segments
+from shared.adapters.sqlite_query import branches, counting, in_order, segments
 from shared.adapters.sqlite_table import Table
 from shared.domain.errors import Refused
 from shared.ports.documents import Either, Index, Order, Spec
@@ -134,6 +134,14 @@ async def test_a_page_by_either_of_two_fields_is_merged_and_what_one_of_them_has
     assert "INDEX parcels__by__colour__weight (f_colour=?" in merged
     assert "TEMP B-TREE" not in merged, "SQLite would read and sort all that are red"
     assert "INDEX parcels__tags__value" in listed
+
+
+async def test_documents_are_counted_from_an_index(
+    parcels: SqliteCollection[Parcel], file: SqliteFile
+) -> None:
+    steps = await plan(file, *counting(Table(PARCELS), {"colour": "red", "weight": 4}))
+
+    assert steps == "SEARCH parcels USING INDEX parcels__by__colour__weight (f_colour=? AND f_weight=?)"
 
 
 async def test_due_documents_are_found_from_an_index(

@@ -26,7 +26,7 @@ PROPERTIES = frozenset(
     word-break word-spacing word-wrap""".split()
 )
 
-_URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^"')]*))\s*\)""", re.IGNORECASE)
+_URL = re.compile(r"""url\(\s*+(?:"([^"]*+)"\s*+|'([^']*+)'\s*+|([^"')]*+))\)""", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//[^/]", re.IGNORECASE)
 # Nothing that ends a string, a declaration or a function, whatever stands around it.
 _PLAIN_URL = re.compile(r"https?://[\w\-.~:/?#@!$&*+,=%\[\]]+", re.IGNORECASE | re.ASCII)

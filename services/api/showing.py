@@ -26,7 +26,8 @@ _LOADS_PICTURES = f"{_LOADS_NOTHING} https: http:"
 # Mails are written for a white ground. Plain text takes the reader's colours.
 _STYLE = (
     "html{{color-scheme:{scheme}}}body{{margin:0;padding:12px;font:14px/1.5 system-ui,sans-serif;"
-    "overflow-wrap:anywhere}}img{{max-width:100%;height:auto}}pre{{white-space:pre-wrap;font:inherit;margin:0}}"
+    "overflow-wrap:anywhere}}img{{max-width:100%;height:auto}}table{{max-width:100%}}"
+    "pre{{white-space:pre-wrap;font:inherit;margin:0}}"
     ".ombud-notice{{border-left:4px solid #b45309;margin:0 0 12px;padding:4px 8px}}"
 )
 _ON_WHITE = _STYLE.format(scheme="light") + "html{background:#fff;color:#111}"

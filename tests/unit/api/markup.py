@@ -78,6 +78,31 @@ class Faults(HTMLParser):
                 self.found.append(f"property {name}")
 
 
+class Events(HTMLParser):
+    """What is read, one after another; attributes have no order."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.seen: list[object] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, frozenset(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.seen.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        self.seen.append(data)
+
+
+def events(html: str) -> list[object]:
+    """What a browser is told by the HTML."""
+    parser = Events()
+    parser.feed(html)
+    parser.close()
+    return parser.seen
+
+
 def faults(html: str, *, remote: bool = False) -> list[str]:
     """What should not be there; nothing when all is well."""
     parser = Faults(remote)

@@ -20,6 +20,9 @@ from xml.etree import ElementTree as ET
 
 from tests.chaos.harness import seed_of
 
+AS_IN_CHECK = ["-n", "2", "--dist", "loadgroup"]
+"""The short form runs two trials side by side, as the Makefile's `test` does."""
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = CHECKOUT / "docs" / "reliability.md"
 MARKS = "<!-- results: {form} form -->", "<!-- end of the {form} form -->"
@@ -42,7 +45,8 @@ def one_round(folder: Path, chosen: Sequence[str], *, short: bool) -> Round:
     seed, results, report = seed_of(), folder / "results.jsonl", folder / "report.xml"
     environment = {**os.environ, "OMBUD_CHAOS_SEED": seed, "OMBUD_CHAOS_RESULTS": str(results)}
     environment["OMBUD_CHAOS"] = form_of(short=short)
-    command = [sys.executable, "-m", "pytest", "tests/chaos", f"--junitxml={report}", *chosen]
+    beside = AS_IN_CHECK if short else []
+    command = [sys.executable, "-m", "pytest", "tests/chaos", f"--junitxml={report}", *beside, *chosen]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False)
     trials = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     return Round(seed, _outcomes(report), trials, done.returncode)

@@ -67,6 +67,8 @@ class Mongo(Server):
         command += ["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", str(CACHE_GB)]
         # A socket file in /tmp would be shared by name with other servers on this machine.
         command += ["--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        # A member of several would wait 15 s for its clients to go elsewhere before it stops.
+        command += ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
         self._process = Process("MongoDB", command, self.folder / "mongod.log")
         self._process.start()
         self._process.wait_until(lambda: answers(self.port))

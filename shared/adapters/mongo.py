@@ -5,7 +5,8 @@ the other files use only calls that both clients have.
 
 Promises:
 - A write that returned is in the journals of a majority of the replica set, and a read sees only what a
-  majority has: no state that a failover could take back.
+  majority has: no state that a failover could take back. It asks the primary, whatever the URL prefers: a
+  secondary may lag behind what its own client has written.
 - No call hangs: a server that does not answer within `ANSWER_SECONDS`, nor to a repeat, or that cannot be
   found within `SELECTION_SECONDS`, gives `Unavailable`. The client finds it again by itself when it is back.
 - Nothing of a document gets into an error's text: mails and addresses do not belong into logs.
@@ -35,6 +36,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.adapters.gather import LARGEST, Gatherer
@@ -81,6 +83,7 @@ class Mongo:
             codec_options=CODEC,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
         )
         self._gatherers: list[Gatherer[Any, Any]] = []
 

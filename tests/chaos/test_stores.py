@@ -1,8 +1,7 @@
 """Rows 5 and 6: MongoDB frozen and killed while mail comes in; and the one process on an embedded file.
 
 Nothing that was acknowledged may be gone, nothing set aside as dead, and all of it recovers by itself.
-A step-down of the primary needs a second member, which one machine's replica set does not have: freezing and
-killing the only member are the same to its clients, for longer.
+Full disks are in test_stores_full.py, a primary that others take over from in test_stores_members.py.
 """
 
 import asyncio

@@ -15,13 +15,13 @@ import httpx2
 import pytest
 
 from shared.domain.errors import Refused
-from tests.chaos.harness import Trial, on_cluster, on_embedded, size
+from tests.chaos.harness import READY_WITHIN, Trial, on_cluster, on_embedded, size
 from tests.chaos.test_stores import entered, under_load
 from tests.conftest import missing
 from tests.helpers import eventually
 from tests.servers.small_disk import SmallDisk, small_disk
 
-FULL = size(4, 30)
+FULL = size(2, 30)
 """Seconds that a disk stays full after readiness has told so."""
 ROUNDS = size(1, 4)
 MAILS = size(40, 200)
@@ -52,6 +52,11 @@ def disk(folder: Path, mebibytes: int) -> Iterator[SmallDisk]:
 async def unready(trial: Trial, name: str) -> str:
     """What readiness says of this dependency; empty while it is content."""
     return next((said for said in await trial.ready() if f"{name}: " in said), "")
+
+
+async def content(trial: Trial) -> bool:
+    """Whether every process is ready."""
+    return not await trial.ready()
 
 
 async def refused(trial: Trial, ticket: str) -> bool:
@@ -88,7 +93,7 @@ async def run_full(trial: Trial, small: SmallDisk, name: str, *, refuses: bool) 
     trial.outage = max(trial.outage, time.monotonic() - began + 15.0)
     await coming
     await trial.answer(ticket, "Sorry.")
-    assert not await trial._unready()
+    await eventually(lambda: content(trial), awaited="everything ready again", within=READY_WITHIN)
 
 
 @pytest.mark.parametrize("server", ["mongo", "kafka"])

@@ -11,6 +11,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
 )
+from pymongo.read_preferences import ReadPreference
 
 from shared.adapters.mongo import Mongo, calling, encoded, ours
 from shared.adapters.mongo_documents import MongoDocuments
@@ -20,6 +21,7 @@ from shared.domain.errors import Duplicate, Invalid, Refused, Unavailable, Unrea
 from shared.metrics import REGISTRY
 from shared.ports.documents import Collection, Either, Index, Order, Spec
 from tests.contract.documents_sample import NOON, TASKS, Task, task
+from tests.helpers import free_port
 from tests.unit.adapters.plain import Database
 
 pytestmark = pytest.mark.mongo
@@ -79,6 +81,18 @@ def test_every_call_is_timed() -> None:
         raise AutoReconnect("gone")
 
     assert REGISTRY.get_sample_value(name, labels) == 2
+
+
+async def test_what_a_url_asks_for_weakens_no_promise() -> None:
+    """Providers hand out URLs with options for other programs in them."""
+    options = "w=1&journal=false&retryWrites=false&readPreference=secondary&readConcernLevel=local"
+    async with Mongo.open(f"mongodb://127.0.0.1:{free_port()}/?{options}", "x") as mongo:
+        used = mongo.collection("tickets")
+
+    assert used.write_concern.document == {"w": "majority", "j": True}
+    assert used.read_concern.level == "majority"
+    assert used.read_preference == ReadPreference.PRIMARY
+    assert used.database.client.options.retry_writes
 
 
 async def test_a_url_that_cannot_be_read_is_refused_without_its_password() -> None:

@@ -1,15 +1,19 @@
 """The local MongoDB is a real replica set: transactions work, data survives SIGKILL and a new port."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.write_concern import WriteConcern
 
-from deploy.local.mongo import Mongo, is_primary
+from deploy.local.mongo import Mongo, binary, is_primary
 from shared.domain.errors import Refused
-from tests.helpers import free_port
+from tests.conftest import missing
+from tests.helpers import eventually_sync, free_port
 from tests.unit.deploy.started import started
 
 pytestmark = pytest.mark.mongo
@@ -77,3 +81,33 @@ def test_a_stopped_server_is_no_primary(mongo: Mongo) -> None:
 def test_a_server_that_was_not_started_has_no_pid(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="was not started"):
         _ = Mongo(tmp_path).pid
+
+
+def test_of_three_members_one_is_primary_and_another_when_it_was_killed(tmp_path: Path) -> None:
+    try:
+        binary()
+    except Refused as reason:
+        missing("mongo", str(reason))
+    ports = [free_port() for _ in range(3)]
+    members = [Mongo(tmp_path / str(port), port, ports) for port in ports]
+    with ExitStack() as stack, ThreadPoolExecutor(len(members)) as side_by_side:
+        for member in members:
+            stack.callback(member.stop)
+        for starting in [side_by_side.submit(member.start) for member in members]:
+            starting.result()
+        (first,) = eventually_sync(lambda: primaries(members), awaited="a primary", within=60)
+        with Client(first.url) as client:
+            client["db"].get_collection("c", write_concern=WriteConcern("majority")).insert_one({"_id": 1})
+
+        first.kill()
+        others = [member for member in members if member is not first]
+        (second,) = eventually_sync(lambda: primaries(others), awaited="another primary", within=60)
+        with Client(second.url) as client:
+            assert client["db"]["c"].find_one({"_id": 1}) == {"_id": 1}
+
+        first.start()
+        assert first.running
+
+
+def primaries(members: list[Mongo]) -> list[Mongo]:
+    return [member for member in members if is_primary(member.port)]

@@ -43,7 +43,7 @@ _REPLY_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "autoreply"})
 
 _CHALLENGE_HEADERS = ("x-tmda-confirm", "x-challenge", "x-boxbe-challenge", "x-spamarrest-challenge")
 _CHALLENGE_WINDOW = 4096
-_LOOP_HEADERS = ("x-loop", "x-auto-response-loop", "x-no-auto-attach")
+_LOOP_HEADERS = ("x-loop", "x-auto-response-loop", "x-no-auto-attach", "x-otrs-loop")
 
 
 def reply_header(mail: ParsedMail) -> str:
@@ -72,7 +72,7 @@ def _reply_signs(mail: ParsedMail) -> Iterator[tuple[bool, str]]:
     subject = mail.subject.strip()[:400]
     submitted = mail.header("auto-submitted").strip().lower()
     yield submitted.startswith("auto-replied"), "its Auto-Submitted is auto-replied"
-    begins = words.STARTS_AS_REPLY.match(subject) or words.STARTS_AS_AWAY.match(subject)
+    begins = words.STARTS_AS_REPLY.match(subject) or words.STARTS_AS_AWAY.search(subject)
     yield begins is not None, "its subject begins as vacation programs write it"
     generated, silent = submitted.startswith("auto-generated"), _suppresses(mail)
     by_rule = silent and "x-ms-exchange-inbox-rules-loop" in mail.headers

@@ -13,11 +13,13 @@ def _any(*phrases: str) -> re.Pattern[str]:
 
 _PREFIX = (
     r"auto(matic|mated)?[- _]?(reply|repl\.|response|respond(er|ed)|answer|antwort|svar|message)",
-    r"auto(?=:)",
+    r"(?-i:AUTO)(?=:)",
     r"automatische antwort|automatisch antwoord|automatisch(es)? (antwort|antwoord)",
-    r"automatisk svar|autosvar",
+    r"automatiskt? svar|autosvar|automaatvastus|automaatne vastus",
+    r"автоматичен отговор|automatinis atsakymas|automātiskā atbilde|ตอบกลับอัตโนมัติ|resposta automàtica",
+    r"الرد التلقائي|respuesta autom[aá]tica de ausencia|부재 ?중 자동 ?(회신|응답)",
     r"réponse automatique|reponse automatique|message automatique d'absence|absence du bureau",
-    r"absent du bureau",
+    r"absent du bureau|message d'absence",
     r"respuesta autom[aá]tica|resposta autom[aá]tica|risposta automatica|r[aă]spuns automat",
     r"odpowied[zź] automatyczna|automatick[aáé] odpov[eě][dď]|automatikus v[aá]lasz",
     r"samodejni odgovor",
@@ -35,8 +37,19 @@ _AWAY_WORDS = (
     r"abwesenheit\w{0,30}|abwesend|urlaubs?(benachrichtigung|meldung|notiz)|absence|absent(e)?\b",
     r"en cong[eé]s?\b",
     r"ausencia|ausente|fuera de (la )?oficina|de vacaciones|fora do escrit[oó]rio|aus[eê]ncia",
-    r"em f[eé]rias",
-    r"afwezig(heid)?|niet aanwezig|fuori (sede|ufficio)|assente|in ferie|fr[aå]nv[aä]r\w{0,8}",
+    r"ich bin (zurzeit |derzeit |momentan )?(im urlaub|nicht im b(ü|ue)ro|au(ß|ss)er haus)",
+    r"(estou|estoy) de (f[eé]rias|vacaciones)",
+    r"(sono )?in ferie|assente dall.ufficio|je suis (absent|en vacances)|en vacances",
+    r"(ik ben )?(met|op) vakantie",
+    r"(jestem )?na urlopie|(olen )?lomalla|(я )?в отпуске|jsem (mimo kancel[aá][rř]|na dovolen[eé])",
+    r"szabadságon",
+    r"(şu an )?izindeyim|休暇中|休假通知",
+    r"em f[eé]rias|de f[eé]rias|assenza|poza biurem|poissa toimistosta|нет на месте|nep[rř][ií]tomnos[tť]",
+    r"h[aá]zon k[ií]v[uü]l|ofis d[ıi]ş[ıi]nda|εκτός γραφείου|în concediu|di luar kantor|خارج المكتب",
+    r"מחוץ למשרד",
+    r"不在のお知らせ|不在(办公室|辦公室)|부재 ?중|(ikke|inte) på kontoret|извън офиса|izvan ureda",
+    r"izven pisarne",
+    r"afwezig\w{0,14}|niet aanwezig|fuori (sede|ufficio)|assente|in ferie|fr[aå]nv[aä]r\w{0,8}",
     r"poissa|frav[aæ]r\w{0,8}",
     r"nieobecno[sś][cć]|mimo kancel[aá][rř]|отсутств|вне офиса|不在|休暇|외출|कार्यालय से बाहर|अवकाश",
     r"அலுவலகத்தில் இல்லை|விடுமுறை",
@@ -45,8 +58,15 @@ _AWAY_WORDS = (
 _BEFORE = r"^(?:(?:re|aw|sv|\[[^\]]{1,40}\])\s*:?\s*){0,3}"
 _AFTER_AWAY = r"\s*(?:[:(\[–—-]|$|auto|reply|message|notification|assistant|from |until |bis )"
 
+_SAID_APART = rf"\s*(?:{'|'.join((*_PREFIX, *_AWAY_WORDS))})\s*"
+"""In brackets of its own, at either end."""
+
 STARTS_AS_REPLY = _any(rf"{_BEFORE}(?:{'|'.join(_PREFIX)})\s*(?:[:：(\[–—-]|$)")
-STARTS_AS_AWAY = _any(rf"{_BEFORE}(?:{'|'.join(_AWAY_WORDS)}){_AFTER_AWAY}")
+STARTS_AS_AWAY = _any(
+    rf"{_BEFORE}(?:{'|'.join(_AWAY_WORDS)}){_AFTER_AWAY}",
+    rf"^\[{_SAID_APART}\]",
+    rf"[\[(]{_SAID_APART}[\])]$",
+)
 AWAY = _any(*_AWAY_WORDS)
 ANSWERS = _any(r"^(re|aw|sv|vs|antw|rif|odp)\s*:")
 """A subject by which a mail answers another one."""

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from services.ingest import bounces_report, bounces_text
-from services.ingest.bounces_phrases import DELAYED, INTRODUCES, SUBJECT, SUBJECT_OF_SYSTEMS
+from services.ingest.bounces_phrases import (
+    DELAYED,
+    INTRODUCES,
+    NOT_YET,
+    SERVER_SAID,
+    SUBJECT,
+    SUBJECT_OF_SYSTEMS,
+)
 from services.ingest.bounces_reason import (
     HARD,
     UNDEFINED,
@@ -71,8 +78,9 @@ class Bounce:
 
     `recipients`, `statuses` (RFC 3463), `reply_codes` (RFC 5321, empty where none was told) and `reasons`
     (one word each) go together: the n-th of each is about the n-th recipient. `hard`: writing to one of them
-    again is in vain; None when nothing tells. `reason`: the first that is hard, else the first.
-    `original_message_id`: of the mail that was not delivered, without `<>`, empty when unknown.
+    again is in vain, or the failure is for good and has no reason; None when it tells of no recipient.
+    `reason`: the first that is hard, else the first. `original_message_id`: of the mail that was not
+    delivered, without `<>`, empty when unknown.
     """
 
     hard: bool | None
@@ -127,7 +135,7 @@ def bounce_of(mail: ParsedMail) -> Bounce:
     read = [_read(one, notice) for one in told]
     reasons = [reason for _, _, reason in read]
     return Bounce(
-        hard=_hard(reasons),
+        hard=_hard(read),
         recipients=[one.recipient for one in told if one.recipient],
         statuses=[status for status, _, _ in read],
         reply_codes=[code for _, code, _ in read],
@@ -169,15 +177,35 @@ def _report(mail: ParsedMail) -> str:
 
 
 def _is_notice(mail: ParsedMail, notice: str) -> bool:
-    if "x-failed-recipients" in mail.headers or SUBJECT_OF_SYSTEMS.fullmatch(mail.subject.strip()):
+    if "x-failed-recipients" in mail.headers:
         return True
+    system = is_system(mail)
+    if SUBJECT_OF_SYSTEMS.fullmatch(mail.subject.strip()):
+        own = _unmarked(notice)
+        if system or own == notice or INTRODUCES.search(own) is not None:
+            return True
     if mail.sender is not None and _DAEMON.match(mail.sender.address):
         return True
     named = SUBJECT.search(mail.subject[:400]) is not None
-    if is_system(mail):
-        return named or INTRODUCES.search(notice) is not None
+    if system:
+        return named or INTRODUCES.search(notice) is not None or _gives_answer(mail, notice)
     # The words are looked for last: that takes milliseconds, and no mail of a person gets so far.
-    return named and _is_program_s(mail, notice) and INTRODUCES.search(notice) is not None
+    return named and _is_program_s(mail, notice) and INTRODUCES.search(_unmarked(notice)) is not None
+
+
+def _unmarked(notice: str) -> str:
+    """Without the lines that are marked as quoted: a person who asks about a notice quotes it."""
+    return "\n".join(line for line in notice.split("\n") if not line.lstrip().startswith(">"))
+
+
+def _gives_answer(mail: ParsedMail, notice: str) -> bool:
+    """Whether it gives a server's answer about an address, in whatever language the rest of it is."""
+    return SERVER_SAID.search(notice) is not None and bool(bounces_text.recipients_in(notice, _ours(mail)))
+
+
+def _ours(mail: ParsedMail) -> set[str]:
+    """The addresses that are its sender's and its recipients', in lower case."""
+    return {one.address for one in mail.to} | ({mail.sender.address} if mail.sender else set())
 
 
 def _is_program_s(mail: ParsedMail, notice: str) -> bool:
@@ -188,20 +216,19 @@ def _is_program_s(mail: ParsedMail, notice: str) -> bool:
     """
     if mail.sender is None or mail.sender.name or mail.in_reply_to or _FORWARDED.match(mail.subject.strip()):
         return False
-    ours = {mail.sender.address, *(one.address for one in mail.to)}
-    return bool(bounces_text.recipients_in(notice, ours))
+    return bool(bounces_text.recipients_in(notice, _ours(mail)))
 
 
 def _is_delay(mail: ParsedMail, notice: str) -> bool:
     return DELAYED.search(f"{mail.subject[:400]}\n{notice}") is not None and (
-        re.search(r"permanent|giving up|given up|final", notice, re.IGNORECASE) is None
+        re.search(r"permanent|giving up|given up|final", NOT_YET.sub(" ", notice), re.IGNORECASE) is None
     )
 
 
 def _told(mail: ParsedMail, notice: str, returned: str) -> list[Told]:
     if _sns(mail) is not None:
         return _of_sns(mail)
-    ours = {one.address for one in mail.to} | ({mail.sender.address} if mail.sender else set())
+    ours = _ours(mail)
     # One who writes to themselves is their own recipient: only then do our own addresses count.
     in_words = bounces_text.recipients_in(notice, ours) or bounces_text.recipients_in(notice, ())
     if report := _report(mail):
@@ -258,10 +285,12 @@ def _read(told: Told, notice: str) -> tuple[str, str, str]:
     return status, code, reason
 
 
-def _hard(reasons: list[str]) -> bool | None:
-    if any(one in HARD for one in reasons):
+def _hard(read: list[tuple[str, str, str]]) -> bool | None:
+    """A reason tells best; where nobody gives one, the class of the status does (RFC 3463 section 2)."""
+    if any(reason in HARD for _, _, reason in read):
         return True
-    return None if not reasons or all(one == UNDEFINED for one in reasons) else False
+    unknown = [status for status, _, reason in read if reason == UNDEFINED]
+    return any(not status.startswith("4") for status in unknown) if read else None
 
 
 def _original_id(mail: ParsedMail, returned: str) -> str:

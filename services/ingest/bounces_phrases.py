@@ -42,7 +42,19 @@ SUBJECT = _any(
     r"mancata consegna|non recapitabile|onbestelbaar|kan ikke leveres|niet bezorgd|oplevereerbaar",
     r"не доставлено|недоставлен|не может быть доставлено|メールエラー|配信(エラー|不能",
     r"できません)|送信できません",
-    r"投递失败|退信|邮件传递失败|退回|邮件发送失败|배달 실패|반송|niedostarczon",
+    r"投递失败|退信|邮件传递失败|退回|邮件发送失败|未传递|(无法|未能)传递|無法傳遞|寄送失敗|배달 실패",
+    r"반송|배달되지 않|발송 ?실패|전송 ?실패",
+    r"niedostarcz|nie można dostarczyć|nicht zustellbar|zustellung (ist )?(fehlgeschlagen|nicht möglich)",
+    r"(não|nao) é possível entregar|går inte att leverera|oleverer",
+    r"(ikke|inte) (levereres|levereras|levert|leveret)",
+    r"toimit\w{2,8} epäonnistui|(teslim|iletim) edilemedi|iletilemedi|nedoručit|kézbesíthetetlen",
+    r"nem kézbesíthető",
+    r"δυνατή η παράδοση|(αδυναμία|αποτυχία) παράδοσης|не уда[её]тся доставить|не вдалося доставити",
+    r"недоставен|nelivrat|imposibil de livrat",
+    r"neisporuč|nedostav|nepristatyt|nepiegād|lähetys epäonnistui|לא ניתן למסור|לא נמסר|تعذر تسليم",
+    r"غير قابل للتسليم",
+    r"tidak (dapat|bisa) (dikirim|terkirim)|gagal (dikirim|terkirim)|không (thể )?gửi được",
+    r"ไม่สามารถส่ง|वितरित नहीं",
 )
 """A subject by which a notice of non-delivery, or of delay, is known."""
 
@@ -85,10 +97,35 @@ INTRODUCES = _any(
     r"送信できません|配信できません|送信に失敗|届きませんでした|エラーのため|リストにありません",
     r"无法(投递|发送|送达)|投递失败|退信|寄件失敗|无法到达",
     r"permission to post|存在しないか|not a member of this (mailing )?list",
+    r"fehler bei der nachrichtenzustellung|nicht an [^\n]{3,120} zugestellt|falha na entrega",
+    r"error de entrega",
+    r"échec de la remise|recapito non riuscito|bezorging [^\n]{0,60} is mislukt|kan niet worden bezorgd",
+    r"nie można dostarczyć|nie udało się dostarczyć|nie została dostarczona|(kunde|kan) inte levereras",
+    r"gick inte att leverera|(kunne|kan) ikke leveres|ei (voitu|voi) toimittaa|teslim edilemedi",
+    r"iletilemedi",
+    r"(nepodařilo|nepodarilo) (se )?doruči|nelze doručit|nem sikerült kézbesíteni|nem (volt )?kézbesíthető",
+    r"δεν (ήταν|είναι) δυνατή η παράδοση|не вдалося доставити|не може да бъде доставен",
+    r"nu a putut fi livrat",
+    r"nije (bilo moguće )?(isporučen|dostavljen)|ni bilo mogoče dostaviti|nepavyko pristatyti",
+    r"neizdevās piegādāt",
+    r"ei saanud kohale toimetada|לא ניתן (היה )?למסור|تعذر تسليم|لم يتم تسليم|(无法|未能)[^\n]{0,20}传递",
+    r"(無法|未能)[^\n]{0,20}傳遞|傳遞[^\n]{0,30}失敗|被退回|邮件无法送达|배달할 수 없",
+    r"(전송|전달|발송)하지 못|배달하지 못",
+    r"tidak dapat (dikirim|terkirim|disampaikan)|không thể (gửi|chuyển)|ไม่สามารถส่ง",
+    r"वितरित नहीं किया जा सका",
 )
 """A sentence of a notice that tells of the failure, or that the recipients come next."""
 
+SERVER_SAID = re.compile(
+    r"(?<![\w.])[45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}(?![\w.]*\d)"
+    r"|remote server returned '|^generating server:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The answer of a mail server, as a notice in any language gives it."""
+
 DELAYED = _any(
+    r"will retry for|temporary problem delivering|delivery incomplete|notification \(delay\)",
+    r"email delivery delay",
     r"(has|have|had) not yet been delivered|not yet been delivered|delay(ed)? reason",
     r"has been delayed|is delayed for|message delayed|delayed delivery",
     r"delivery (is |status notification )?\(?delay",
@@ -100,6 +137,13 @@ DELAYED = _any(
     r"transient non-fatal errors|will keep trying until|still undelivered after",
 )
 """A notice that the mail system goes on trying."""
+
+NOT_YET = re.compile(
+    r"(?:if|when|until|should) (?:the |your )?(?:delivery|message|it) (?:fails?|failed) permanently"
+    r"|will give up|if (?:the )?delivery (?:attempts )?(?:finally )?fails?",
+    re.IGNORECASE,
+)
+"""What a notice of a delay says of what may come."""
 
 _LINES_ABOVE = (
     # A line drawn with dashes or the like, and a word for what follows.

@@ -117,6 +117,10 @@ _BEFORE_STATUS = frozenset({"mailboxfull", "speeding", "toomanyconn", "virusdete
 """Said with whatever status: servers that know the address well answer 5.1.1 to a full mailbox."""
 
 
+_OF_A_FULL_MAILBOX = frozenset({"speeding", "toomanyconn"})
+"""Said besides, where the status is that of a full mailbox (RFC 3463 section 3.3): it gets too much mail."""
+
+
 def statuses_in(text: str) -> list[str]:
     """The enhanced statuses that stand in it, in their order."""
     return _STATUS.findall(text[:LONGEST])
@@ -150,7 +154,7 @@ def reason_of(status: str, said: str) -> str:
     text = _NO_REASON.sub(" ", whole)
     detail = status.partition(".")[2]
     spoken = _spoken(text)
-    if spoken in _BEFORE_STATUS:
+    if spoken in _BEFORE_STATUS and not (detail == "2.2" and spoken in _OF_A_FULL_MAILBOX):
         return spoken
     if detail in _BY_STATUS:
         return _BY_STATUS[detail]

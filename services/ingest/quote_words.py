@@ -110,6 +110,12 @@ TOLD = re.compile(
 )
 """A person tells that somebody wrote: no client's words."""
 
+CITES = re.compile(
+    r"(?:quoting|zitat von|citando(?: a)?|selon|citeren|cytowanie|cytat|cituji|citujem|citiram|citerar"
+    r"|citerer|lainaus|idézet|citant(?: a)?|цитирую|цитата) .{1,200}:$"
+)
+"""What some clients write before the writer, and nothing else."""
+
 _WROTE_UNSPACED = {
     "zh": ("写道", "寫道", "写到"),
     "ja": ("書きました", "書き込みました", "のメール", "のメッセージ"),

@@ -15,6 +15,7 @@ from enum import StrEnum
 from services.ingest.quote_field_words import FIELD_KINDS
 from services.ingest.quote_words import (
     ALL_MARKERS,
+    CITES,
     FORWARDED,
     FORWARDED_BY,
     ORIGINAL,
@@ -60,6 +61,7 @@ _BARE = re.compile(
     r"\D{0,16}\d.{0,400}[\w.+-]@[\w.-]{1,200}[\])>\"' :]{0,8}$".replace(":", ":\N{FULLWIDTH COLON}")
 )
 """A date first, and an address last: what some clients write without a word for writing."""
+_RUN_ON = re.compile(r"(.{0,200}\d.{0,200}[\w.+-]@[\w.-]{1,200}>.{1,40}:) {2,}\S")
 _WRITER_LAST = re.compile(r"<[^<>@\s]{1,80}@[^<>\s]{1,120}>[^<>.!?]{0,30}$")
 _DIGITS = {
     zero + value: str(value)
@@ -131,7 +133,7 @@ def openings(lines: Sequence[str], quoted: Sequence[bool]) -> list[Opening]:
 def rule_above(lines: Sequence[str], start: int) -> int:
     """The topmost of the rules (`_____`, `-- Caption --`) that lead to line `start`, if any; else `start`."""
     top, at = start, start
-    while at > 0 and (not lines[at - 1].strip() or is_rule(lines[at - 1]) or is_caption(lines[at - 1])):
+    while at > 0 and (not lines[at - 1].strip() or is_caption(lines[at - 1])):
         at -= 1
         if lines[at].strip():
             top = at
@@ -139,8 +141,12 @@ def rule_above(lines: Sequence[str], start: int) -> int:
 
 
 def is_caption(line: str) -> bool:
-    """A few words between dashes, across the page; what they say is not known here."""
-    return len(line) <= LONGEST_CAPTION and _CAPTION.fullmatch(line.strip()) is not None
+    """A rule, a few words between dashes across the page, whatever they say, or the words of a separator."""
+    if is_rule(line):
+        return True
+    return len(line) <= LONGEST_CAPTION and (
+        _CAPTION.fullmatch(line.strip()) is not None or folded(line) in ORIGINAL
+    )
 
 
 def is_rule(line: str) -> bool:
@@ -251,17 +257,23 @@ def _may_end_attribution(line: str) -> bool:
     """Whether it ends with a colon, a word for writing, or an address in angle brackets."""
     if len(line) > LONGEST_OPENER:
         return False
-    end = line.rstrip(_ORNAMENT)
+    end = _head(line)
     if end.endswith(_ENDS) or (end.endswith(">") and "@" in end):
         return True
     return end[-_LONGEST_NAME:].rpartition(" ")[2].casefold() in WROTE_LAST
+
+
+def _head(line: str) -> str:
+    """The line up to its end, or up to where the quote begins on it, as one client has it: ":   Hello"."""
+    found = _RUN_ON.match(line) if ":  " in line else None
+    return (found[1] if found else line).rstrip(_ORNAMENT)
 
 
 def _attribution(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Opening | None:
     """The attribution that ends at this line, or in one of the next, if it is wrapped behind a word that may
     be its last."""
     found = _ending_at(lines, quoted, at)
-    if found is None or lines[at].rstrip(_ORNAMENT).endswith(_ENDS):
+    if found is None or _head(lines[at]).endswith(_ENDS):
         return found
     for end in range(at + 1, min(at + MOST_WRAPPED - 1, len(lines))):
         if not _goes_on(lines, quoted, end):
@@ -276,9 +288,9 @@ def _ending_at(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Opening
     """The shortest attribution ending at this line that is one for sure and begins with a date."""
     best: Opening | None = None
     joined = ""
-    has_colon = lines[at].rstrip(_ORNAMENT).endswith(_ENDS)
+    has_colon = _head(lines[at]).endswith(_ENDS)
     for start in range(at, max(-1, at - MOST_WRAPPED), -1):
-        line = lines[start].strip()
+        line = _head(lines[start]) if start == at else lines[start].strip()
         if not line or quoted[start] or len(line) + len(joined) > LONGEST_OPENER:
             break
         joined = f"{line} {joined}".strip(_ORNAMENT)
@@ -309,7 +321,7 @@ def _attributed(words: str, has_colon: bool) -> tuple[Opener | None, bool]:
     date = _DATE.search(words)
     begins = date is not None and date.start() <= _DATE_NEAR_START
     addressed = _ADDRESS.search(words) is not None
-    wrote = WROTE.search(words) is not None
+    wrote = WROTE.search(words) is not None or CITES.match(words) is not None
     sure = date is not None and (addressed or (wrote and _TIME.search(words) is not None))
     if sure and TOLD.search(words) is None:
         if wrote and (begins or has_colon):

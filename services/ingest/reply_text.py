@@ -58,6 +58,7 @@ class _Splitter:
         marked = _marked(self._lines)
         # A text with marked quotes is the plain text that a client made: it tells more than the HTML does.
         by_html = None if any(marked) else roles(self._lines, html)
+        self._by_html = by_html is not None
         self._signed = [role is Role.SIGNATURE for role in by_html] if by_html else [False] * len(marked)
         self._quoted = (
             [role is Role.QUOTE for role in by_html] if by_html else _with_wrapped(self._lines, marked)
@@ -159,11 +160,13 @@ class _Splitter:
         """Cut an attributed quote above all of the answer: the only one that is left, and whole."""
         start = self._first_after(0)
         opening = next((one for one in self._openings if one.start == start), None)
-        if opening is None or opening.kind not in (Opener.ATTRIBUTION, Opener.INTRODUCTION):
-            return
-        first = at = self._first_after(opening.end)
+        first = at = start if opening is None else self._first_after(opening.end)
         while at < len(self._lines) and (self._quoted[at] or not self._lines[at].strip()):
             at += 1
+        if opening is None and self._by_html:  # clients put the attribution into the element of the quote
+            opening = opening_within(self._lines[start:at])[1]
+        if opening is None or opening.kind not in (Opener.ATTRIBUTION, Opener.INTRODUCTION):
+            return
         rest = range(at, len(self._lines))
         is_quote = first < len(self._lines) and self._quoted[first]
         quotes_again = any(self._quoted[at] and self._roles[at] is Role.OWN for at in rest)

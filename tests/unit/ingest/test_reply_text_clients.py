@@ -129,3 +129,31 @@ def test_a_sentence_that_looks_like_one_stays(sentence: str) -> None:
     text = f"Hello,\n\n{sentence}"
 
     assert split(text).reply_text == text
+
+
+@pytest.mark.parametrize("words", ["Zitat von", "Quoting", "Citando a", "Цитирую"])
+def test_what_stands_for_a_verb_above_a_marked_quote_is_cut_with_it(words: str) -> None:
+    assert split(f"{NEW}\n\n{words} {HOUSE}:\n\n{MARKED}").reply_text == NEW
+    assert split(f"{NEW}\n\n{words} {HOUSE}:\n\n{OLD}").reply_text != NEW
+
+
+def test_a_quote_that_begins_on_the_line_of_its_attribution_is_cut() -> None:
+    line = "  On Tue, Mar 4, 2025 at 9:15 AM, Lamp House<post@lampe.example> wrote:   Dear Ann,"
+
+    assert split(f"{NEW}\n\n{line}\n\nwhich colour?").reply_text == NEW
+
+
+def test_the_words_of_a_separator_above_header_fields_are_cut_without_dashes_too() -> None:
+    fields = f"From: {HOUSE}\nSent: Tuesday, March 4, 2025 9:15 AM\nTo: Ann\nSubject: Lamp"
+
+    assert split(f"{NEW}\n\n  Original Message\n{fields}\n\n{OLD}").reply_text == NEW
+
+
+def test_an_attributed_quote_above_the_answer_is_cut_in_html_too() -> None:
+    html = (
+        '<div class="moz-cite-prefix">On 3/4/25 9:15, Lamp House wrote:<br></div>'
+        '<blockquote type="cite"><p>Which colour?</p></blockquote><p>The blue one.</p>'
+    )
+    text = "On 3/4/25 9:15, Lamp House wrote:\n\nWhich colour?\n\nThe blue one."
+
+    assert split(text, html).reply_text == "The blue one."

@@ -1,6 +1,7 @@
-"""What an agent's mail asks for, carried out on a ticket, and the message that the mail is kept as. Pure.
+"""What an agent's mail asks for, carried out on a ticket, and the message that the mail is kept as.
 
-A message says what was meant; whether it was done the ticket remembers, by one of two causes.
+Nothing is stored or asked here. A message says what was meant; whether it was done the ticket remembers, by
+one of two causes.
 """
 
 from dataclasses import dataclass, replace

@@ -1,6 +1,7 @@
 """A mail that is read, what follows from it alone, and what its message, its ticket and its ledger entry say.
 
-Pure: every id and every instant follows from the mail, so that a mail handled again makes the same.
+Nothing is asked of anybody: every id and every instant follows from the mail, so that a mail handled again
+makes the same.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import Header, Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from shared.domain.messages import LONGEST_SAID
 from shared.domain.priority import Priority
 from shared.domain.status import Status
 
@@ -17,9 +18,6 @@ _LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
 _TEXT = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
 _MAILBOX = r"^[^@\x00-\x20\x7f-\xa0<>()\[\],;:\\\x22]+@[^@\x00-\x20\x7f-\xa0<>()\[\],;:\\\x22]+$"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-
-LONGEST_TEXT = 100_000
-"""Characters of a message."""
 
 
 def _in_utc(value: object) -> datetime:
@@ -35,7 +33,7 @@ AskedInstant = Annotated[
     datetime, BeforeValidator(_in_utc), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, pattern=_TEXT)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_SAID, pattern=_TEXT)]
 Address = Annotated[str, Field(min_length=3, max_length=254, pattern=_MAILBOX), AfterValidator(str.lower)]
 
 IdempotencyKey = Annotated[

@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from shared.domain.errors import Invalid
+from shared.domain.messages import LONGEST_SAID
 from shared.domain.status import Status
 
 NAMES = ("reply", "note", "assign", "status", "snooze")
 ME, NOBODY = "me", "nobody"
-
-LONGEST_TEXT = 100_000
-"""Characters of a reply or a note, as in the API."""
 
 LONGEST_SHOWN = 60
 """Characters of what was written that are given back in a reason."""
@@ -138,8 +136,8 @@ def _check_text(body: str, says: list[str]) -> None:
         raise Invalid(f"there is no text below #{says[0]}")
     if body and not says:
         raise Invalid("there is text below the commands: #reply sends it to the customer, #note keeps it")
-    if len(body) > LONGEST_TEXT:
-        raise Invalid(f"the text has {len(body)} characters: {LONGEST_TEXT} are the most")
+    if len(body) > LONGEST_SAID:
+        raise Invalid(f"the text has {len(body)} characters: {LONGEST_SAID} are the most")
     for line in body.split("\n"):
         command = _COMMAND.match(line)
         if command is not None and command[1].lower() in NAMES:

@@ -8,6 +8,9 @@ from shared.domain.documents import Document, Instant
 from shared.domain.ticket import Contact
 from shared.domain.transfer import Encoding
 
+LONGEST_SAID = 100_000
+"""Characters of what an agent says at a time, by the API or by mail."""
+
 
 class Direction(StrEnum):
     """Which way a message went."""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.agent_commands import LONGEST_TEXT, NAMES, Commands, parse
+from services.ingest.agent_commands import NAMES, Commands, parse
 from shared.domain.errors import Invalid
+from shared.domain.messages import LONGEST_SAID
 from shared.domain.status import Status
 
 AT = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
@@ -141,7 +142,7 @@ def test_without_a_snooze_there_is_no_instant() -> None:
         ("#assign", "#assign needs"),
         ("#assign Ada", "#assign needs"),
         ("#assign ada@example.org, bob@example.org", "#assign needs"),
-        ("#reply\n" + "x" * (LONGEST_TEXT + 1), "characters: 100000 are the most"),
+        ("#reply\n" + "x" * (LONGEST_SAID + 1), "characters: 100000 are the most"),
     ],
 )
 def test_anything_else_is_refused_with_what_to_do(text: str, reason: str) -> None:

@@ -51,6 +51,32 @@ async def test_a_reply_is_an_agents_answer_as_by_the_api_and_nothing_else_of_the
     assert "commands: #reply" in entry.reason
 
 
+HTML = {"MIME-Version": "1.0", "Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>#status resolved</div><div>#reply</div><div><br></div><div>Try&nbsp;water.</div>{quote}",
+        "<p>&nbsp;</p><p>#Status&nbsp;resolved</p><p><b>#reply</b></p><p>Try water.</p>{quote}",
+        "<ul><li>#status resolved</li></ul><p>\uff03reply</p><p>Try water.</p>{quote}",
+    ],
+)
+async def test_commands_of_an_html_mail_are_read_and_its_quote_is_not_sent(
+    desk: AgentsDesk, html: str
+) -> None:
+    await desk.user()
+    first = await desk.ticket()
+    mark = desk.signer.marker(str(first.ticket_id), BOB)
+    quoted = f"<div>On Friday Support wrote:</div><blockquote>It burns. {mark}</blockquote>"
+    quote = f'<div class="gmail_quote">{quoted}</div>'
+    raw = desk.answer(first, html.replace("{quote}", quote), headers=HTML)
+    message = await desk.message_of(await desk.take(raw))
+
+    assert (message.direction, message.said.replace("\u00a0", " ")) == (Direction.OUTBOUND, "Try water.")
+    assert (await desk.ticket_of(first)).status is Status.RESOLVED
+
+
 async def test_the_raw_mail_of_an_agent_is_kept_byte_for_byte(desk: AgentsDesk) -> None:
     await desk.user()
     raw = desk.answer(await desk.ticket(), "#note\r\nHm.\r\n")

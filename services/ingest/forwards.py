@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from services.ingest.headers import Address, addresses
 from services.ingest.quote_words import FORWARD_PREFIXES, folded
 from services.ingest.quotes import Opener, Opening, header_fields, is_marked, openings, unmarked
+from services.ingest.subjects import same_subject
 
 _LONGEST_PREFIX = 12
 _MOST_LINES_BEFORE = 20
@@ -40,18 +41,18 @@ def says_forward(subject: str) -> bool:
     return bool(colon) and len(prefix) <= _LONGEST_PREFIX and folded(prefix) in FORWARD_PREFIXES
 
 
-def is_forward(opening: Opening, alone: bool, subject: str) -> bool:
+def is_forward(opening: Opening, alone: bool, subject: str, inner_subject: str = "") -> bool:
     """Whether the quote that this opens is a forward; `alone` when nothing was written above it.
 
-    Some clients quote a reply as they quote a forward. Then the subject tells, and that nobody sends a reply
-    without a word in it.
+    Some clients quote a reply as they quote a forward. Then the subjects tell: that of a forward says so, and
+    a reply has that of the mail it answers. And nobody sends a reply without a word in it.
     """
     if opening.kind is Opener.FORWARD:
         return True
     quotes_a_mail = opening.kind is Opener.FIELDS or (
         opening.kind is Opener.ORIGINAL and opening.fields is not None
     )
-    return quotes_a_mail and (alone or says_forward(subject))
+    return quotes_a_mail and (alone or says_forward(subject) or not same_subject(subject, inner_subject))
 
 
 def opening_within(lines: Sequence[str]) -> tuple[list[str], Opening | None]:

@@ -7,6 +7,7 @@ standard library's parser of addresses does not (cpython#136063).
 
 import binascii
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.quoprimime import header_decode
 from email.utils import parsedate_to_datetime
@@ -125,54 +126,58 @@ def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
     value, comments = without_comments(_eight_bit(unfolded(raw)))
     passed = 0
     words: list[str] = []
-    angle, comment = None, ""
+    angle: str | None = None
+    said: list[str] = []
     for token in _TOKEN.finditer(value + ","):
         kind = token.lastgroup
         if kind == "end":
-            address = _address(words, angle, comment)
+            address = _address(words, angle, said)
             if address is not None:
                 found.append(address)
                 if len(found) >= most:
                     break
-            words, angle, comment = [], None, ""
+            words, angle, said = [], None, []
         elif kind == "angle":
             angle = token["angle"] if angle is None else angle
-        elif kind == "comment":
-            comment = _ESCAPED.sub(r"\1", comments[passed])
         elif kind == "quoted":
             words.append(_ESCAPED.sub(r"\1", token["quoted"][1:-1]))
-        elif angle is None or not words:
-            _add(words, token[0])
-        passed += token[0].count("\0")
+        elif kind != "comment" and (angle is None or not words):
+            _add(words, said, token[0])
+        within = token[0].count("\0")
+        said += (_ESCAPED.sub(r"\1", one) for one in comments[passed : passed + within])
+        passed += within
     return tuple(found)
 
 
-def _add(words: list[str], more: str) -> None:
-    """Add to the words of an address; what names a group is none of them."""
+def _add(words: list[str], said: list[str], more: str) -> None:
+    """Add to the words of an address; what names a group, or is said of it, is none of them."""
     begun = _GROUP.match(more)
     if begun:
         words.clear()
+        said.clear()
     words.append(more[begun.end() :] if begun else more)
 
 
-def _address(words: list[str], angle: str | None, comment: str) -> Address | None:
+def _address(words: list[str], angle: str | None, said: list[str]) -> Address | None:
+    """`said`: the comments; they are shown behind the name, for people tell by them who writes: "(Sales)"."""
     written = "".join(words)
     if angle is not None and "@" in angle:
-        return Address(_bare(angle), _name(written or comment))
+        return Address(_bare(angle), _name(written, said))
     decoded = one_line(_words(written))
     found = _ADDRESS.search(decoded)  # some senders encode "Name <address>" as a whole
     if found is None:
         return None
-    name = decoded[: found.start()].strip(' <"') or comment
-    return Address(_bare(found[0]), _name(name))
+    return Address(_bare(found[0]), _name(decoded[: found.start()].strip(' <"'), said))
 
 
 def _bare(address: str) -> str:
     return _SPACE.sub("", one_line(_words(address))).lower()
 
 
-def _name(written: str) -> str:
-    return one_line(_SPACE.sub(" ", _words(written))).strip("\"' ")
+def _name(written: str, said: Sequence[str] = ()) -> str:
+    name = one_line(_SPACE.sub(" ", _words(written))).strip("\"' ")
+    comment = one_line(_SPACE.sub(" ", " ".join(map(_words, said)))).strip()
+    return f"{name} ({comment})" if name and comment else name or comment.strip("\"' ")
 
 
 def ids(raw: str) -> list[str]:

@@ -158,7 +158,7 @@ def is_rule(line: str) -> bool:
 def header_fields(lines: Sequence[str], start: int) -> tuple[dict[str, str], int]:
     """The header fields at `start`, kind to value, and the line after them; empty when there are none.
 
-    Fields may stand apart by an empty line, and may be wrapped. The first field of a kind counts.
+    Fields may stand apart by an empty line or two, and may be wrapped. The first field of a kind counts.
     """
     found: dict[str, str] = {}
     end, current = start, ""
@@ -172,7 +172,7 @@ def header_fields(lines: Sequence[str], start: int) -> tuple[dict[str, str], int
         elif line and current and at == end and _continues(lines, at):
             found[current] = f"{found[current]} {line}".strip()
             end = at + 1
-        elif line or at > end:
+        elif line or at > end + 1:
             break
     return found, end
 

@@ -178,25 +178,27 @@ class _Splitter:
         first = next((at for at, quoted in enumerate(self._quoted) if quoted), len(self._lines))
         top = tail or next((one for one in self._openings if self._is_read_whole(one)), None)
         if top is not None and top.start < first:
-            forward = is_forward(top, alone=not self._own(0, top.start), subject=self._subject)
-            return inner_mail(self._lines[_content(top) :]) if forward else None
+            inner = inner_mail(self._lines[_content(top) :])
+            alone = not self._own(0, top.start)
+            return inner if is_forward(top, alone, self._subject, inner.subject) else None
         end = first
         while end < len(self._lines) and (self._quoted[end] or not self._lines[end].strip()):
             end += 1
         opening = self._above.get(first)
         if opening is not None:
             start = rule_above(self._lines, opening.start)
-            inner = self._lines[first if opening.fields is None else opening.fields : end]
+            told = self._lines[first if opening.fields is None else opening.fields : end]
         else:
             start = first
-            inner, opening = opening_within(self._lines[first:end])
-            inner = inner[_content(opening) :] if opening is not None else inner
+            told, opening = opening_within(self._lines[first:end])
+            told = told[_content(opening) :] if opening is not None else told
         alone = not self._own(0, start) and not self._own(end, len(self._lines))
-        if opening is None or not is_forward(opening, alone, self._subject):
+        inner = inner_mail(told)
+        if opening is None or not is_forward(opening, alone, self._subject, inner.subject):
             return None
         if self._own(start, end):
             self._cut(start, end, Role.QUOTE, "forward")
-        return inner_mail(inner)
+        return inner
 
     def _own(self, start: int, end: int) -> bool:
         """Whether anything of these lines is left in the reply."""

@@ -1,7 +1,8 @@
 """Subjects without what mail programs put before them, and whether two are about the same. Pure, linear.
 
-For `changed_subject` alone: a mail that refers to an old one and has another subject may be about another
-thing. Words added at either end do not make another subject, and a mail without one has none of its own.
+A mail that refers to an old one under another subject may be about another thing (`changed_subject`), and a
+mail quoted under another subject than the quoting one's is passed on (services/ingest/forwards.py). Words
+added at either end do not make another subject, and a mail without one has none of its own.
 """
 
 import re

@@ -100,3 +100,19 @@ def test_a_subject_may_say_forward(subject: str) -> None:
 @pytest.mark.parametrize("subject", ["Re: Dark", "Dark", "Forward planning: dates", "AW: Dunkel", "", ":"])
 def test_a_subject_may_say_something_else(subject: str) -> None:
     assert not says_forward(subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_forward"),
+    [("Re: Oven", True), ("Re: Lamp", False), ("AW: [#10042] Lamp", False), ("", False), ("Oven", True)],
+)
+def test_a_mail_quoted_under_another_subject_than_its_own_is_passed_on(
+    subject: str, is_forward: bool
+) -> None:
+    fields = "From: Bo <bo@mail.example>\nDate: 4 March 2025 09:15\nTo: Ann\n\n\nSubject: SV: Lamp"
+    found = split(f"See this.\n\n-----Original Message-----\n{fields}\n\nIt broke.", subject=subject)
+
+    assert found.is_forward is is_forward
+    assert found.reply_text == "See this."
+    if found.forwarded:
+        assert (found.forwarded.subject, found.forwarded.text) == ("SV: Lamp", "It broke.")

@@ -26,6 +26,7 @@ from shared.ports.bus import Message
 from shared.runtime.service import Reader, Service
 from shared.runtime.settings import MailboxSettings, SmtpSettings
 from shared.stores.collections import COLLECTIONS
+from shared.stores.users import add_user
 from tests.fakes.clock import FakeClock
 from tests.helpers import eventually
 from tests.platforms import Ground, embedded
@@ -94,7 +95,11 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         AsyncExitStack() as stack,
     ):
         settings = OmbudSettings(
-            mailboxes={"support": MailboxSettings(address=ADDRESS, maildir=tmp_path / "maildir")},
+            mailboxes={
+                "support": MailboxSettings(
+                    address=ADDRESS, maildir=tmp_path / "maildir", authserv_id="mx.sandbox.example"
+                )
+            },
             smtp=SmtpSettings(host="127.0.0.1", port=sink.address[1], tls="none"),
         )
         services = [await builder(name)(ground.platform, settings, stack) for name in VERBS]
@@ -131,17 +136,56 @@ async def test_every_topic_read_again_from_its_start_changes_no_document_and_sen
     await house.pump()
     await house.letters_settled()
     await house.pump()
+
+    assert len(house.sink.letters()) == 5
+    assert await replay_changes_nothing(house) > 50
+
+
+async def replay_changes_nothing(house: House) -> int:
+    """Read every topic again, compare all documents and letters, and return how many records were read."""
     before, sent = await house.documents(), len(house.sink.letters())
     given = await house.replay()
     await house.letters_settled()
     after = await house.documents()
 
-    assert given > 50
-    assert sent == 5
     assert before.keys() == after.keys()
     for name in before:
         assert before[name] == after[name], f"{name} changed"
     assert len(house.sink.letters()) == sent
+    return given
+
+
+async def test_what_agents_are_told_and_command_by_mail_comes_once_when_all_is_read_again(
+    house: House,
+) -> None:
+    (_, raw), *_ = samples()
+    await arrive(house, 1, raw)
+    await house.pump()
+    stores, at = house.ground.platform.stores, house.ground.platform.clock.now()
+    bob = await add_user(stores, "Bob", ["bob@agents.example"], [ADDRESS], at)
+    (ticket,) = (await stores.tickets.find({})).items
+    await stores.tickets.change(ticket.id, lambda t: t.assign(bob.id, None, Cause("api:1", "user:ada", at)))
+    await house.pump()
+    await house.letters_settled()
+    told = next(one for one in (await stores.letters.find({})).items if one.kind == "assigned")
+    for uid, text in enumerate(("#snooze 2d", "#close", "#assign nobody\r\n#note\r\nNot mine."), start=2):
+        await arrive(house, uid, answer_of_bob(told.message_id, uid, text))
+    await house.pump()
+    await house.letters_settled()
+    await house.pump()
+    (ticket,) = (await stores.tickets.find({})).items
+
+    assert (ticket.status, ticket.assignee) == (Status.ON_HOLD, None)
+    assert len(house.sink.letters()) == 3, "acknowledgement, assignment, and one mail given back"
+    await replay_changes_nothing(house)
+
+
+def answer_of_bob(letter: str, uid: int, text: str) -> bytes:
+    return (
+        "Authentication-Results: mx.sandbox.example; dmarc=pass header.from=agents.example\r\n"
+        f"From: bob@agents.example\r\nTo: {ADDRESS}\r\nSubject: Re: yours\r\n"
+        f"Message-ID: <{uid}@agents.example>\r\nIn-Reply-To: <{letter}>\r\n\r\n{text}\r\n"
+    ).encode()
 
 
 async def test_a_mail_that_is_fetched_twice_is_one_message_on_one_ticket(house: House) -> None:

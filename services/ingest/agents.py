@@ -133,12 +133,11 @@ class Agents:
 
     def _check_reply(self, taken: Taken, text: str) -> None:
         """Nothing of the letter that the agent answers, and no file that would not arrive."""
-        if self._signer.in_body(text, 1) or self._signer.in_addresses([text], 1):
+        every = len(text)  # whatever a customer has put before the true one
+        if self._signer.in_body(text, every) or self._signer.in_addresses([text], every):
             raise Invalid("the letter that you answer stands within your text: delete it, and send again")
-        if files := sum(_is_file(one) for one in taken.mail.attachments):
-            raise Invalid(
-                f"it has {files} attachments, which cannot be sent to customers yet: send it without"
-            )
+        if any(_is_file(one) for one in taken.mail.attachments):
+            raise Invalid("it has attachments, which cannot be sent to customers yet: send it without them")
 
     async def _assignee(self, named: str, sender: User) -> str | None:
         if named in ("", NOBODY):

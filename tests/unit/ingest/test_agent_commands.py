@@ -141,6 +141,8 @@ def test_without_a_snooze_there_is_no_instant() -> None:
         ("#snooze 2026-02-03 25:00", "no such time"),
         ("#assign", "#assign needs"),
         ("#assign Ada", "#assign needs"),
+        ("#assign usr_" + "0" * 99, "#assign needs"),
+        ("#assign " + "a" * 600 + "@example.org", "#assign needs"),
         ("#assign ada@example.org, bob@example.org", "#assign needs"),
         ("#reply\n" + "x" * (LONGEST_SAID + 1), "characters: 100000 are the most"),
     ],

@@ -243,7 +243,9 @@ async def test_a_reply_that_holds_the_letter_it_answers_is_not_sent(desk: Agents
         if how == "mark"
         else desk.signer.reply_address(SUPPORT, ticket_id, BOB)
     )
-    message = await desk.message_of(await desk.take(desk.answer(first, f"#reply\r\nSee {held} there.\r\n")))
+    forged = "[ref:t.0.000000000000000000] support+t.0.000000000000000000@example.com"
+    text = f"#reply\r\n{forged} See {held} there.\r\n"
+    message = await desk.message_of(await desk.take(desk.answer(first, text)))
 
     assert "the letter that you answer stands within your text" in reason(message)
     assert isinstance(told(await desk.ticket_of(first))[-1], CommandRefused)
@@ -268,7 +270,7 @@ async def test_a_reply_with_a_file_is_refused_and_a_note_with_one_is_kept(desk: 
         await desk.message_of(await desk.take(noted)),
     )
 
-    assert "attachments, which cannot be sent to customers yet" in reason(refused)
+    assert "it has attachments, which cannot be sent to customers yet" in reason(refused)
     assert [[one.filename for one in message.attachments] for message in (refused, kept)] == [
         ["plan.pdf"]
     ] * 2

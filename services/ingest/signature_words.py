@@ -28,7 +28,7 @@ _CLOSINGS = {
     "de": "mit freundlichen grüßen, mit freundlichem gruß, mit besten grüßen, mit freundlichen grüssen,"
     " mit herzlichen grüßen, freundliche grüße, beste grüße, viele grüße, liebe grüße, herzliche grüße,"
     " schöne grüße, freundlichen gruß, freundlicher gruß, lieben gruß, schönen gruß, gruß, grüße,"
-    " viele liebe grüße, mfg, lg, vg, hochachtungsvoll",
+    " viele liebe grüße, mfg, lg, vg, hochachtungsvoll, besten gruß, freundlich grüßt, es grüßt",
     "fr": "cordialement, bien cordialement, très cordialement, bien à vous, bien à toi,"
     " sincèrement, amicalement,"
     " sincères salutations, salutations, meilleures salutations, salutations distinguées,"
@@ -41,7 +41,7 @@ _CLOSINGS = {
     " con i migliori saluti, cari saluti, tanti saluti, grazie e saluti, grazie e cordiali saluti",
     "pt": "atenciosamente, cumprimentos, com os melhores cumprimentos,"
     " melhores cumprimentos, saudações,"
-    " cordialmente, um abraço, abraços, att, obrigado e cumprimentos, respeitosamente",
+    " cordialmente, um abraço, abraço, abraços, att, obrigado e cumprimentos, respeitosamente",
     "nl": "met vriendelijke groet, met vriendelijke groeten, vriendelijke groet, vriendelijke groeten,"
     " hartelijke groet, hartelijke groeten, groet, groeten, groetjes, mvg,"
     " met hartelijke groet, hoogachtend",
@@ -54,31 +54,38 @@ _CLOSINGS = {
     "no": "med vennlig hilsen, vennlig hilsen, med vennlige hilsener, beste hilsen,"
     " beste hilsner, hilsen, mvh",
     "is": "með kveðju, kveðja, bestu kveðjur, kær kveðja",
-    "fi": "ystävällisin terveisin, terveisin, parhain terveisin, yst. terv, terv, kunnioittavasti, yt",
+    "fi": "ystävällisin terveisin, ystävällisesti, terveisin, parhain terveisin, yst. terv,"
+    " terv, kunnioittavasti, yt",
     "pl": "pozdrawiam, z poważaniem, pozdrowienia, z pozdrowieniami, serdecznie pozdrawiam,"
     " pozdrawiam serdecznie, z wyrazami szacunku, łączę wyrazy szacunku",
-    "cs": "s pozdravem, s přátelským pozdravem, s úctou, zdravím, s pozdravom, s úctou a pozdravem",
+    "cs": "s pozdravem, s přátelským pozdravem, s úctou, zdravím, s pozdravom, s úctou a pozdravem,"
+    " s přáním hezkého dne, s přáním pěkného dne",
     "sk": "s pozdravom, s priateľským pozdravom",
-    "sl, hr, sr": "lep pozdrav, lp, s poštovanjem, srdačan pozdrav, pozdrav, s spoštovanjem,"
+    "sl, hr, sr": "lep pozdrav, lijep pozdrav, поздрав, lp, s poštovanjem, srdačan pozdrav, pozdrav,"
+    " s spoštovanjem,"
     " с поштовањем",
     "hu": "üdvözlettel, tisztelettel, üdv, szívélyes üdvözlettel, köszönettel",
-    "ro": "cu respect, cu stimă, o zi bună, toate cele bune, cu prietenie",
+    "ro": "cu respect, cu stimă, o zi bună, cu drag, toate cele bune, cu prietenie",
     "ca": "salutacions, salutacions cordials, cordialment, atentament",
-    "et": "lugupidamisega, parimate soovidega",
+    "et": "lugupidamisega, tervitades, tervitustega, parimate soovidega",
     "lv": "ar cieņu",
     "lt": "pagarbiai",
     "el": "με εκτίμηση, φιλικά, με φιλικούς χαιρετισμούς",
-    "tr": "saygılarımla, saygılarımızla, iyi çalışmalar, sevgiler, selamlar, saygılar",
+    "tr": "saygılarımla, saygılarımızla, iyi çalışmalar, iyi çalışmalar dilerim, sevgiler,"
+    " selamlar, saygılar",
     "ru": "с уважением, с наилучшими пожеланиями, с приветом, искренне ваш, всего доброго",
     "uk": "з повагою, з найкращими побажаннями",
     "bg": "поздрави, с уважение",
-    "he": "בברכה, בכבוד רב, תודה וברכה",
-    "ar": "مع التحية, مع أطيب التحيات, تحياتي, مع خالص التحية",
-    "zh": "此致, 此致敬礼, 祝好, 顺颂商祺, 敬上, 謹上",
+    "he": "בתודה, בברכה, בכבוד רב, תודה וברכה",
+    "fa": "با تشکر, با احترام",
+    "th": "ขอแสดงความนับถือ, ด้วยความเคารพ",
+    "ar": "وتفضلوا بقبول فائق الاحترام, مع التحية, مع أطيب التحيات, تحياتي, مع خالص التحية",
+    "zh": "此致, 此致敬礼, 祝好, 顺颂商祺, 顺祝商祺, 祝商祺, 敬上, 謹上",
     "ja": "敬具, 以上、よろしくお願いいたします, よろしくお願いいたします,"
-    " 宜しくお願い致します, よろしくお願いします",
+    " 宜しくお願い致します, よろしくお願いします, よろしくお願い致します, どうぞよろしくお願いいたします,"
+    " どうぞよろしくお願い致します, どうぞ宜しくお願い致します",
     "ko": "드림",
-    "id": "salam, hormat kami, hormat saya, salam hormat",
+    "id": "salam, salam hangat, hormat kami, hormat saya, salam hormat",
     "vi": "trân trọng, thân mến, trân trọng kính chào",
     "hi": "सादर, भवदीय, शुभकामनाओं सहित, धन्यवाद सहित",
     "ta": "அன்புடன், இப்படிக்கு, நன்றியுடன்",
@@ -97,7 +104,9 @@ _CASUAL = (
     " på forhånd takk, kiitos, dziękuję, z góry dziękuję, děkuji, ďakujem, köszönöm,"
     " mulțumesc, teşekkürler,"
     " спасибо, заранее спасибо, дякую, благодаря, ευχαριστώ, תודה, شكرا, 谢谢, 謝謝,"
-    " 감사합니다, धन्यवाद, நன்றி"
+    " 감사합니다, 고맙습니다, धन्यवाद, நன்றி, bonne journée, bonne soirée, à bientôt, buona giornata, a presto,"
+    " grato, grata, quedo atento, quedo atenta, hezký den, přeji hezký den, iyi günler, cảm ơn, terima kasih,"
+    " ขอบคุณ, ขอบคุณครับ, ขอบคุณค่ะ, gràcies, aitäh, paldies, ačiū, hvala, gr, parimat, متشکرم"
 )
 
 GREETINGS = frozenset(
@@ -129,6 +138,12 @@ CONFIDENTIAL = re.compile(
     r"|umwelt|gizli"
 )
 """A word of the small print of companies."""
+
+JOINED = re.compile(r"\s*(?:/|\||&)\s*|\s(?:and|und|et|y|e|en|i|och|og|ja|и|а|a|ve)\s")
+"""Between two closings on one line."""
+
+FROM_PLACE = frozenset("aus from de da uit från fra из z od".split())
+"""Before the place that greetings come from."""
 
 CLOSINGS = frozenset(bare(folded(one)) for words in _CLOSINGS.values() for one in words.split(", "))
 """What stands on a line alone before a name, and means nothing else."""

@@ -25,7 +25,9 @@ from services.ingest.signature_words import (
     CASUAL,
     CLOSINGS,
     CONFIDENTIAL,
+    FROM_PLACE,
     GREETINGS,
+    JOINED,
     bare,
 )
 
@@ -155,22 +157,30 @@ def _closing(tail: list[str]) -> int | None:
 
 def _closes(line: str, below: list[str]) -> bool:
     words = folded(line)
-    core = words.strip(" ,.!;:*_-~)(\N{EM DASH}\N{FULLWIDTH COMMA}。、")
+    core = words.strip(" ,.!;:*_-~)(\N{EM DASH}\N{FULLWIDTH COMMA}\N{ARABIC COMMA}。、")
     while core and not core[-1].isalnum() and not core[-1].isspace() and ord(core[-1]) > 0x2000:
         core = core[:-1].rstrip(" ,.!")  # an emoji at the end
-    if bare(core) in CLOSINGS:
+    if _all_close(core):
         return True
     if bare(core) in CASUAL:
-        return len(below) > 0 and not words.endswith((".", "!", "?")) and _is_name(below[0])
+        said = words.endswith(("!", "?")) or (words.endswith(".") and core.isascii())
+        return len(below) > 0 and not said and _is_name(below[0])
     return _closes_with_name(line)
 
 
+def _all_close(words: str) -> bool:
+    """Whether it is one closing, or several of which one is no mere thanks: "Danke und viele Grüße"."""
+    parts = [bare(words)] if bare(words) in CLOSINGS else [bare(one) for one in JOINED.split(words)]
+    return any(one in CLOSINGS for one in parts) and all(one in CLOSINGS or one in CASUAL for one in parts)
+
+
 def _closes_with_name(line: str) -> bool:
-    """ "Kind regards, Ann Example" on one line."""
+    """ "Kind regards, Ann Example" on one line, or "Greetings from Rome"."""
     words = line.split()
     for count in range(1, len(words)):
         if bare(folded(" ".join(words[:count])).rstrip(",.!;: ")) in CLOSINGS:
-            return _is_name(" ".join(words[count:]))
+            placed = words[count].casefold() in FROM_PLACE
+            return _is_name(" ".join(words[count + placed :]))
     return False
 
 

@@ -80,3 +80,39 @@ def test_what_may_have_been_said_to_the_reader_stays(text: str) -> None:
 def test_a_device_line_alone_is_signature_although_nothing_is_left() -> None:
     found = split("Sent from my iPhone")
     assert (found.reply_text, found.signature) == ("", "Sent from my iPhone")
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "Danke und viele Grüße",
+        "Grüße aus Rom",
+        "Mit freundlichen Grüßen / Best regards",
+        "Thanks & Regards,",
+        "Gracias y un saludo,",
+        "Lijep pozdrav,",
+        "İyi günler,",
+        "مع التحية،",
+        "どうぞよろしくお願いいたします。",
+        "顺祝商祺",
+        "ขอแสดงความนับถือ",
+        "Bonne journée,",
+    ],
+)
+def test_a_closing_in_another_language_is_cut_with_the_name_below_it(closing: str) -> None:
+    assert split(f"{NEW}\n\n{closing}\nAnn Example").reply_text == NEW
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "Bonne journée\nà vous aussi, mais ma lampe manque.",
+        "Thanks and bye\nAnn",
+        "Grüße hat er nicht bestellt.\nBitte rufen Sie an.",
+        "Buona giornata",
+    ],
+)
+def test_words_of_a_closing_that_say_more_stay(ending: str) -> None:
+    text = f"{NEW}\n\n{ending}"
+
+    assert split(text).reply_text == text

@@ -4,66 +4,27 @@ from datetime import timedelta
 
 import pytest
 
-from services.notify.settings import BrakeSettings
 from services.notify.to_agents import LONGEST_TEXT
 from shared.domain.cause import Cause
 from shared.domain.letters import Letter, LetterState
-from shared.domain.messages import Direction
 from shared.domain.signed import Signer
 from shared.domain.status import Status
-from shared.domain.suppressions import Suppression, suppression_id
-from shared.domain.users import User
 from shared.runtime.settings import MailboxSettings
 from shared.stores.stores import Stores
 from shared.stores.users import add_user, set_enabled
-from tests.fakes.clock import FakeClock
+from tests.unit.notify.agents import (
+    BOB,
+    assigned,
+    customer_writes,
+    refused,
+    ticket_of_a_silent_customer,
+    user,
+)
 from tests.unit.notify.conftest import Published
-from tests.unit.notify.desk import LEAD, all_letters, handlers_on, message, only_letter, tell, ticket_in
-from tests.unit.notify.samples import MAILBOXES, NOW, QUICK, SECRET, SUPPORT
+from tests.unit.notify.desk import all_letters, handlers_on, only_letter, tell
+from tests.unit.notify.samples import MAILBOXES, NOW, SECRET, SUPPORT
 
-BOB = "bob@example.org"
 HINT = "#reply, #note, #assign, #status, #snooze"
-
-
-async def user(stores: Stores, *addresses: str, hours: float = -1) -> User:
-    """A user since so many hours after now."""
-    return await add_user(stores, "Bob", addresses or [BOB], [], NOW + timedelta(hours=hours))
-
-
-async def assigned(stores: Stores, assignee: str | None, by: str = "user:ada", minutes: int = 1) -> None:
-    cause = Cause(f"api:{minutes}", by, NOW + timedelta(minutes=minutes), "corr_2", "00-trace")
-    await stores.tickets.change("tkt_1", lambda ticket: ticket.assign(assignee, None, cause))
-
-
-async def customer_writes(
-    stores: Stores, minutes: int = 5, sender: str = "ada@customer.example", text: str = "Still burning."
-) -> None:
-    made = message(f"msg_c{minutes}", Direction.INBOUND, minutes, text=text)
-    await stores.messages.add(made)
-    cause = Cause(f"ingest:c{minutes}", f"customer:{sender}", NOW + timedelta(minutes=minutes))
-    await stores.tickets.change("tkt_1", lambda ticket: ticket.customer_replied(made.id, sender, cause))
-
-
-async def refused(stores: Stores, may_auto_respond: bool = True, minutes: int = 5) -> None:
-    """A mail of Bob's whose commands were refused."""
-    note = message(
-        f"msg_r{minutes}",
-        Direction.NOTE,
-        minutes,
-        text="#status done",
-        message_id=f"r{minutes}@example.org",
-        references=["ours@example.org"],
-    )
-    await stores.messages.add(note)
-    cause = Cause(f"ingest:agent:{minutes}", "user:usr_1", NOW + timedelta(minutes=minutes))
-    await stores.tickets.change(
-        "tkt_1",
-        lambda ticket: ticket.refuse_command(note.id, BOB, "no <such> state", may_auto_respond, cause),
-    )
-
-
-async def ticket_of_a_silent_customer(stores: Stores, **changed: object) -> None:
-    await ticket_in(stores, may_auto_respond=False, **changed)
 
 
 @pytest.mark.parametrize("named", ["usr", "BOB@Example.org", "bob@example.net"])
@@ -291,82 +252,6 @@ async def test_a_mailbox_that_believes_nobody_about_senders_names_no_commands(
     await tell(handlers_on(stores), published)
 
     assert "#" not in (await only_letter(stores)).text.replace("#10042", "").replace("##", "")
-
-
-async def test_a_suppressed_address_of_an_agent_gets_no_letter_and_the_letter_says_why(
-    stores: Stores, published: Published
-) -> None:
-    await ticket_of_a_silent_customer(stores)
-    await assigned(stores, (await user(stores)).id)
-    held = Suppression(id=suppression_id(BOB), address=BOB, since=NOW, hard=1, reason="userunknown")
-    await stores.suppressions.add(held)
-    await tell(handlers_on(stores), published)
-
-    written = await only_letter(stores)
-    assert (written.state, written.reason[:11]) == (LetterState.FAILED, "suppressed:")
-
-
-async def gone(stores: Stores) -> dict[str, int]:
-    """How many letters of each kind are not held back."""
-    kinds: dict[str, int] = {}
-    for one in (await stores.letters.find({}, limit=500)).items:
-        kinds[one.kind] = kinds.get(one.kind, 0) + (one.state is not LetterState.FAILED)
-    return kinds
-
-
-async def test_mails_that_are_given_back_again_and_again_are_a_loop_after_three(
-    stores: Stores, published: Published
-) -> None:
-    await ticket_of_a_silent_customer(stores)
-    await user(stores)
-    for minutes in range(1, 8):
-        await refused(stores, minutes=minutes)
-    await tell(handlers_on(stores), published)
-
-    assert await gone(stores) == {"command_failed": QUICK.brake.ten_minutes}
-    assert (await stores.tickets.get("tkt_1")).loop.startswith("brake: more than 3")
-
-
-async def test_news_for_an_agent_are_braked_as_for_the_lead_and_are_no_loop(
-    stores: Stores, published: Published
-) -> None:
-    settings = QUICK.model_copy(update={"lead_brake": BrakeSettings(ten_minutes=5, hour=10, day=30)})
-    await ticket_of_a_silent_customer(stores)
-    await assigned(stores, (await user(stores)).id, f"user:{BOB}")
-    for second in range(7):
-        made = message(f"msg_{second}x", Direction.INBOUND, text="?")
-        await stores.messages.add(made)
-        cause = Cause(f"ingest:{second}", "customer:x", NOW + timedelta(seconds=second))
-        await stores.tickets.change(
-            "tkt_1",
-            lambda one, doc=made.id, why=cause: one.customer_replied(doc, "ada@customer.example", why),  # type: ignore[misc]  # mypy infers no lambda with defaults
-        )
-    await tell(handlers_on(stores, settings=settings), published)
-
-    assert await gone(stores) == {"customer_replied": 5}
-    assert (await stores.tickets.get("tkt_1")).loop == ""
-
-
-async def test_what_an_agent_is_told_keeps_no_letter_from_the_lead_or_back_to_the_agent(
-    stores: Stores, published: Published
-) -> None:
-    """The lead is an agent, too, at the same address, on the same ticket, in the same minutes."""
-    await ticket_of_a_silent_customer(stores)
-    lead = await user(stores, LEAD, BOB)
-    await assigned(stores, lead.id)
-    for minutes in range(1, 6):
-        await customer_writes(stores, minutes=minutes)
-    cause = Cause("escalation:1", "service:escalation", NOW + timedelta(minutes=6))
-    await stores.tickets.change("tkt_1", lambda one: one.breach("resolution", NOW, "standard", cause))
-    await refused(stores, minutes=7)
-    await tell(handlers_on(stores, clock=FakeClock(NOW)), published)
-
-    assert await gone(stores) == {
-        "assigned": 1,
-        "customer_replied": 5,
-        "sla_breached": 1,
-        "command_failed": 1,
-    }
 
 
 async def test_the_leads_letter_may_be_answered_by_the_lead(stores: Stores, published: Published) -> None:

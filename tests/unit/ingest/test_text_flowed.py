@@ -1,7 +1,7 @@
 """Text of format=flowed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.flowed import unflowed
@@ -49,8 +49,16 @@ def test_a_mail_is_put_together_only_when_it_says_so(kind: str, text: str | None
 
 
 @given(st.text(st.sampled_from("> -a\n"), max_size=60), st.booleans())
-def test_nothing_but_spaces_and_line_ends_is_added_or_lost(written: str, joins_words: bool) -> None:
-    def bare(text: str) -> str:
-        return "".join(text.split())
+@example(written=">a \n>", joins_words=False)
+def test_nothing_but_white_space_and_marks_of_quotes_is_lost_and_nothing_added(
+    written: str, joins_words: bool
+) -> None:
+    """Lines of one quote that are put together have one mark."""
 
-    assert bare(unflowed(written, joins_words)) == bare(written)
+    def bare(text: str) -> str:
+        return "".join(text.replace(">", "").split())
+
+    found = unflowed(written, joins_words)
+
+    assert bare(found) == bare(written)
+    assert found.count(">") <= written.count(">")

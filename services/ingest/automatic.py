@@ -72,8 +72,9 @@ def _reply_signs(mail: ParsedMail) -> Iterator[tuple[bool, str]]:
     subject = mail.subject.strip()[:400]
     submitted = mail.header("auto-submitted").strip().lower()
     yield submitted.startswith("auto-replied"), "its Auto-Submitted is auto-replied"
-    begins = words.STARTS_AS_REPLY.match(subject) or words.STARTS_AS_AWAY.search(subject)
+    begins = words.STARTS_AS_REPLY.match(subject) or words.STARTS_AS_AWAY.match(subject)
     yield begins is not None, "its subject begins as vacation programs write it"
+    yield _says_apart(subject), "its subject has in brackets what vacation programs write"
     generated, silent = submitted.startswith("auto-generated"), _suppresses(mail)
     by_rule = silent and "x-ms-exchange-inbox-rules-loop" in mail.headers
     yield by_rule, "a rule of its sender's mailbox sent it, and asks for silence"
@@ -85,6 +86,13 @@ def _reply_signs(mail: ParsedMail) -> Iterator[tuple[bool, str]]:
     alone = precedence in _BULK and not _to_many(mail)
     yield alone, f"its Precedence is {precedence}, and it went to nobody else"
     yield _null_return_path(mail), "its return path is empty, so it is an answer"
+
+
+def _says_apart(subject: str) -> bool:
+    """Whether it begins or ends with such words in brackets; looked for only where there are any."""
+    if subject.startswith("[") and words.STARTS_APART.match(subject):
+        return True
+    return subject.endswith(("]", ")")) and words.ENDS_APART.search(subject) is not None
 
 
 def says_away(subject: str) -> bool:

@@ -58,15 +58,14 @@ _AWAY_WORDS = (
 _BEFORE = r"^(?:(?:re|aw|sv|\[[^\]]{1,40}\])\s*:?\s*){0,3}"
 _AFTER_AWAY = r"\s*(?:[:(\[–—-]|$|auto|reply|message|notification|assistant|from |until |bis )"
 
-_SAID_APART = rf"\s*(?:{'|'.join((*_PREFIX, *_AWAY_WORDS))})\s*"
-"""In brackets of its own, at either end."""
+_ANY_PREFIX = "|".join((*_PREFIX, *_AWAY_WORDS))
 
 STARTS_AS_REPLY = _any(rf"{_BEFORE}(?:{'|'.join(_PREFIX)})\s*(?:[:：(\[–—-]|$)")
-STARTS_AS_AWAY = _any(
-    rf"{_BEFORE}(?:{'|'.join(_AWAY_WORDS)}){_AFTER_AWAY}",
-    rf"^\[{_SAID_APART}\]",
-    rf"[\[(]{_SAID_APART}[\])]$",
-)
+STARTS_AS_AWAY = _any(rf"{_BEFORE}(?:{'|'.join(_AWAY_WORDS)}){_AFTER_AWAY}")
+STARTS_APART = _any(rf"\[\s*(?:{_ANY_PREFIX})\s*\]")
+ENDS_APART = _any(rf"[\[(]\s*(?:{_ANY_PREFIX})\s*[\])]$")
+"""The same in brackets of its own, at either end of a subject."""
+
 AWAY = _any(*_AWAY_WORDS)
 ANSWERS = _any(r"^(re|aw|sv|vs|antw|rif|odp)\s*:")
 """A subject by which a mail answers another one."""

@@ -17,6 +17,7 @@ from services.ingest.bounces_phrases import (
     SERVER_SAID,
     SUBJECT,
     SUBJECT_OF_SYSTEMS,
+    SUBJECT_OTHERS,
 )
 from services.ingest.bounces_reason import (
     HARD,
@@ -186,11 +187,16 @@ def _is_notice(mail: ParsedMail, notice: str) -> bool:
             return True
     if mail.sender is not None and _DAEMON.match(mail.sender.address):
         return True
-    named = SUBJECT.search(mail.subject[:400]) is not None
+    named = _says_failure(mail.subject[:400])
     if system:
         return named or INTRODUCES.search(notice) is not None or _gives_answer(mail, notice)
     # The words are looked for last: that takes milliseconds, and no mail of a person gets so far.
     return named and _is_program_s(mail, notice) and INTRODUCES.search(_unmarked(notice)) is not None
+
+
+def _says_failure(subject: str) -> bool:
+    others = not subject.isascii() and SUBJECT_OTHERS.search(subject) is not None
+    return others or SUBJECT.search(subject) is not None
 
 
 def _unmarked(notice: str) -> str:

@@ -143,9 +143,10 @@ def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
             words.append(_ESCAPED.sub(r"\1", token["quoted"][1:-1]))
         elif kind != "comment" and (angle is None or not words):
             _add(words, said, token[0])
-        within = token[0].count("\0")
-        said += (_ESCAPED.sub(r"\1", one) for one in comments[passed : passed + within])
-        passed += within
+        if comments:
+            within = token[0].count("\0")
+            said += (_ESCAPED.sub(r"\1", one) for one in comments[passed : passed + within])
+            passed += within
     return tuple(found)
 
 

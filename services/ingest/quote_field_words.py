@@ -43,7 +43,7 @@ _FIELDS = {  # from, date, to, cc, subject; commas between the names for one thi
     "cs": ("od, odesílatel", "datum, odesláno", "komu", "kopie", "předmět"),
     "sk": ("od, odosielateľ", "dátum, odoslané", "komu", "kópia", "predmet"),
     "hu": ("feladó", "dátum, küldve, elküldve", "címzett", "másolatot kap", "tárgy"),
-    "ro": ("de la, expeditor", "data, trimis, expediat", "către, catre", "cc", "subiect"),
+    "ro": ("de la, expeditor", "data, dată, trimis, expediat", "către, catre", "cc", "subiect"),
     "ca": ("de", "data, enviat, enviat el", "a, per a", "cc", "assumpte, tema"),
     "el": ("από", "ημερομηνία, στάλθηκε", "προς", "κοιν", "θέμα"),
     "tr": (

@@ -150,3 +150,6 @@ CLOSINGS = frozenset(bare(folded(one)) for words in _CLOSINGS.values() for one i
 
 CASUAL = frozenset(bare(folded(one)) for one in _CASUAL.split(", "))
 """The same, but it may be all that a person has to say: only with a comma, and a name below."""
+
+FIRST_WORDS = frozenset(one.split(" ")[0].strip(".、") for one in CLOSINGS | CASUAL)
+"""How any of them begins: most lines are told by that to be none."""

@@ -25,6 +25,7 @@ from services.ingest.signature_words import (
     CASUAL,
     CLOSINGS,
     CONFIDENTIAL,
+    FIRST_WORDS,
     FROM_PLACE,
     GREETINGS,
     JOINED,
@@ -50,6 +51,7 @@ _DRAWN = re.compile(
 _DASHED_NAME = re.compile(r"(?:-|-- ?|//?|\N{EM DASH} ?|\N{EN DASH} ?)([^\W\d_].*)")
 _CONTACT = re.compile(r"[\w.+-]@[\w\[-]|https?://|\bwww\.|(?<!\d)\+?\d[\d ()/.-]{5,20}\d(?!\d)")
 _POSTSCRIPT = re.compile(r"p\.? ?s\b|n\.? ?b\.? ?:|edit:|update:")
+_MARKS = " ,.!;:*_-~)(\N{EM DASH}\N{FULLWIDTH COMMA}\N{ARABIC COMMA}。、"
 _ITEMS = ("-", "*", "\N{BULLET}")
 _SENTENCE_END = (".", "!", "。", "\N{FULLWIDTH EXCLAMATION MARK}")
 _QUESTION_END = ("?", "\N{FULLWIDTH QUESTION MARK}")
@@ -157,7 +159,9 @@ def _closing(tail: list[str]) -> int | None:
 
 def _closes(line: str, below: list[str]) -> bool:
     words = folded(line)
-    core = words.strip(" ,.!;:*_-~)(\N{EM DASH}\N{FULLWIDTH COMMA}\N{ARABIC COMMA}。、")
+    if bare(words.split(" ")[0].strip(_MARKS + _SENTENCE_END[-1])) not in FIRST_WORDS and words[:1].isalnum():
+        return False
+    core = words.strip(_MARKS)
     while core and not core[-1].isalnum() and not core[-1].isspace() and ord(core[-1]) > 0x2000:
         core = core[:-1].rstrip(" ,.!")  # an emoji at the end
     if _all_close(core):

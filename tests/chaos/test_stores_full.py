@@ -28,9 +28,9 @@ FULL = size(2, 30)
 """Seconds that a disk stays full after readiness has told so."""
 ROUNDS = size(1, 4)
 MAILS = size(40, 200)
-ROOM = {"mongo": 420, "kafka": 80}
-"""MiB of a server's disk: MongoDB's journal alone takes 300 of them."""
-EMBEDDED_ROOM = 40
+ROOM = {"mongo": size(420, 800), "kafka": size(80, 300)}
+"""MiB of a server's disk, more than all mail of a run takes: MongoDB's journal alone takes 300 of them."""
+EMBEDDED_ROOM = size(40, 400)
 BESIDE = ("logs", "outbox", "sandbox")
 """Folders of an embedded desk that lie on another disk, as a mail server and a log do."""
 

@@ -61,7 +61,7 @@ _BARE = re.compile(
     r"\D{0,16}\d.{0,400}[\w.+-]@[\w.-]{1,200}[\])>\"' :]{0,8}$".replace(":", ":\N{FULLWIDTH COLON}")
 )
 """A date first, and an address last: what some clients write without a word for writing."""
-_RUN_ON = re.compile(r"(.{0,200}\d.{0,200}[\w.+-]@[\w.-]{1,200}>.{1,40}:) {2,}\S")
+_RUN_ON = re.compile(r"@[\w.-]{1,100}>[^<>]{1,40}:$")
 _WRITER_LAST = re.compile(r"<[^<>@\s]{1,80}@[^<>\s]{1,120}>[^<>.!?]{0,30}$")
 _DIGITS = {
     zero + value: str(value)
@@ -265,8 +265,9 @@ def _may_end_attribution(line: str) -> bool:
 
 def _head(line: str) -> str:
     """The line up to its end, or up to where the quote begins on it, as one client has it: ":   Hello"."""
-    found = _RUN_ON.match(line) if ":  " in line else None
-    return (found[1] if found else line).rstrip(_ORNAMENT)
+    before, gap, _ = line.partition(":  ")
+    runs_on = gap and _RUN_ON.search(f"{before[-150:]}:") is not None
+    return (f"{before}:" if runs_on else line).rstrip(_ORNAMENT)
 
 
 def _attribution(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Opening | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import pairwise
 
-from tests.chaos.evidence import Evidence, Letter, Sent
+from tests.chaos.evidence import Entry, Evidence, Letter, Sent
 
 AUTOMATIC_PER_SENDER = 3
 """The brake's default for ten minutes, which is longer than a run."""
@@ -81,13 +81,18 @@ def i2_one_message_each_and_one_ticket_a_thread(run: Evidence) -> Iterable[str]:
 
 
 def i3_a_thread_is_taken_in_in_order(run: Evidence) -> Iterable[str]:
-    """Per ticket, mails were settled in the order in which they were sent."""
-    settled = {entry.digest: entry.at for entry in run.entries}
+    """Per thread, mails were settled in the order in which the mailbox numbered them.
+
+    A mail server numbers what was put into a maildir when it looks there: of mails that came within that
+    moment it may see a later one first.
+    """
+    token = {mail.digest: mail.token for mail in run.sent}
+    first = {entry.digest: entry for entry in sorted(run.entries, key=_uid, reverse=True)}
     for thread, mails in _threads(run.sent).items():
-        in_order = [(mail, settled[mail.digest]) for mail in mails if mail.digest in settled]
-        for (before, first), (after, second) in pairwise(in_order):
-            if second < first:
-                yield f"thread {thread}: {after.token} was settled before {before.token}"
+        entries = [first[mail.digest] for mail in mails if mail.digest in first]
+        for before, after in pairwise(sorted(entries, key=_uid)):
+            if after.at < before.at:
+                yield f"thread {thread}: {token[after.digest]} was settled before {token[before.digest]}"
 
 
 def i4_no_letter_goes_twice(run: Evidence) -> Iterable[str]:
@@ -257,6 +262,10 @@ def judged(run: Evidence, *, deaths: int = 0) -> list[str]:
         if len(found) > SHOWN:
             wrong.append(f"{name}: … and {len(found) - SHOWN} more")
     return wrong
+
+
+def _uid(entry: Entry) -> int:
+    return entry.uid
 
 
 def _threads(sent: Iterable[Sent]) -> dict[str, list[Sent]]:

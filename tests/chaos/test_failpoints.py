@@ -158,18 +158,21 @@ CLUSTER_PLAN: Sequence[str] = (
     f"{Site.LETTER_ENDED}=kill@15",
 )
 """A site is passed as often in each life before it kills, so every life gets something done."""
+CLUSTER_MAILS = size(60, 200)
+CLUSTER_DRAINED_WITHIN = size(150, 500)
+"""A life of ingest takes in ten mails, and the supervisor lets it wait before the next."""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.xdist_group("cluster")
 @pytest.mark.usefixtures("local_servers")
 async def test_services_that_die_between_two_steps_again_and_again_get_all_of_it_done(tmp_path: Path) -> None:
     settings = QUICK | {"OMBUD_FAILPOINTS": "; ".join(CLUSTER_PLAN)}
     async with on_cluster("failpoints of services", tmp_path, settings=settings) as trial:
-        await trial.deliver(2 * MAILS)
+        await trial.deliver(CLUSTER_MAILS)
         leave = asyncio.Event()
         agent = asyncio.create_task(answering(trial, leave))
-        await trial.drained()
+        await trial.drained(CLUSTER_DRAINED_WITHIN)
         leave.set()
         await agent
         died = [line["name"] for line in trial.program.lines if line["event"] == "restarted"]

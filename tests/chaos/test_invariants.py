@@ -61,6 +61,14 @@ def test_a_run_in_which_all_holds_is_found_good() -> None:
     assert judged(good(), deaths=1) == []
 
 
+def test_the_order_of_a_thread_is_the_one_in_which_the_mailbox_has_it() -> None:
+    run = good()
+    earlier, later = run.entries[:2]
+    run.entries[:2] = [replace(earlier, uid=later.uid, at=later.at), replace(later, uid=1, at=earlier.at)]
+
+    assert judged(run, deaths=1) == []
+
+
 def lose_a_mail(run: Evidence) -> None:
     run.kept.pop(0)
     run.entries.pop(0)

@@ -34,7 +34,11 @@ WEIGH = "        ticket._record(events.TicketWeighed, cause)\n"
 ADDITIONS = [
     ("shared/domain/events.py", "    version: int\n    actor: str\n", '    weather: str = "fair"\n'),
     ("shared/domain/events.py", "class CustomerReplied(TicketEvent):\n", WEIGHED),
-    ("shared/domain/ticket.py", "    mailbox: str\n    subject: str\n", '    season: str = "late autumn"\n'),
+    (
+        "shared/domain/ticket_state.py",
+        "    mailbox: str\n    subject: str\n",
+        '    season: str = "late autumn"\n',
+    ),
     (
         "shared/domain/ticket.py",
         "        return ticket\n",

@@ -7,6 +7,7 @@ whose lines are no longer in their file is an error too: the list has to follow 
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,8 +19,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 COPIED = ("services", "shared", "deploy", "tests", "pyproject.toml", "README.md", ".servers")
 """What the tests read; the environment stays the checkout's."""
-TIMEOUT = 300.0
-"""Seconds for the tests of one damage; a run that hangs has noticed nothing."""
+TIMEOUT = 600.0
+"""Seconds for one run of tests; one that takes longer has shown nothing."""
+STOPPED_WITHIN = 60.0
+"""Seconds that such a run gets to stop the servers that it started."""
 
 
 @dataclass(frozen=True)
@@ -120,18 +123,21 @@ def damaged(folder: Path, damage: Damage) -> None:
 
 
 def red(folder: Path, tests: Sequence[str]) -> tuple[bool, str]:
-    """Whether the tests failed, and the first that did. Raises `SystemExit` when they could not be run."""
+    """Whether the tests failed, and the first that did. Raises `SystemExit` when they did not come to an end."""
     command = [sys.executable, "-m", "pytest", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"nothing in {TIMEOUT:g} s"
-    if done.returncode not in (0, 1):
-        sys.exit(f"mutate: the tests could not be run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return done.returncode == 1, failed[0].split(" - ")[0] if failed else ""
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        try:
+            said, _ = running.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=STOPPED_WITHIN)
+            sys.exit(f"mutate: the tests had not ended after {TIMEOUT:g} s: {' '.join(tests)}")
+    if running.returncode not in (0, 1):
+        sys.exit(f"mutate: the tests could not be run:\n{said[-4000:]}")
+    failed = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return running.returncode == 1, failed[0].split(" - ")[0] if failed else ""
 
 
 def main() -> int:

@@ -7,7 +7,8 @@ server confirms its sender. With one of them missing it is anybody's mail: shown
 All that the mail asks for is done or nothing is, by one save of the ticket; which of the two, the ticket
 remembers. The message comes first and says what was meant to be sent; when nothing was done it is turned into
 a note afterwards, so what a letter is made of never changes. Whatever comes again finds what was decided.
-Nothing that the customer would be sent holds what we signed for the agent.
+Nothing that the customer would be sent holds what we signed for the agent. A mail that somebody sends once
+more, changed in what no signature vouches for, is refused.
 
 Raises `Unavailable` and `Conflict` of the stores: then the mail is handled again.
 """
@@ -31,6 +32,7 @@ from services.ingest.agent_orders import (
 from services.ingest.authentication import Said
 from services.ingest.finder import Asked, Finder
 from services.ingest.headers import written_date
+from services.ingest.parsing import ParsedMail
 from services.ingest.recognise import Kind
 from services.ingest.reply_text import Split
 from services.ingest.taken import Taken
@@ -38,18 +40,22 @@ from services.ingest.thread import Decision, Standing, standing_of
 from shared import metrics
 from shared.domain.cause import Cause
 from shared.domain.errors import Invalid, MoveNotAllowed
+from shared.domain.ids import derived
 from shared.domain.messages import Attachment, Message
 from shared.domain.signed import Signer
 from shared.domain.ticket import Ticket
 from shared.domain.users import User
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
+from shared.stores.collections import AgentMail
 from shared.stores.stores import Stores
 from shared.stores.users import user_named, user_of
 
 _SIGNATURES = frozenset(
     {"application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature"}
 )
+
+_ONCE = ("date", "content-type", "content-transfer-encoding")
 
 log = structlog.get_logger()
 
@@ -119,6 +125,8 @@ class Agents:
         if claim.doubt:  # since an earlier try: the user was disabled
             return None, claim.doubt
         try:
+            _check_plain(taken.mail)
+            await self._check_first(taken, claim)
             commands = parse(parts.reply_text)
             if commands.says == "reply":
                 self._check_reply(taken, commands.text)
@@ -130,6 +138,22 @@ class Agents:
         except (Invalid, MoveNotAllowed) as fault:
             return None, str(fault)
         return order, ""
+
+    async def _check_first(self, taken: Taken, claim: Claim) -> None:
+        """That it is not a mail of the user that was here before, sent once more under another Message-ID.
+
+        Whoever was sent a copy can do so, and its signature still holds: it vouches for Date and body, and
+        mostly for no more.
+        """
+        mail = taken.mail
+        own_id = derived("agm", claim.user.id, mail.date.isoformat() if mail.date else "", mail.body_digest)
+        held = await self._stores.agent_mails.add(AgentMail(id=own_id, message=taken.document_id))
+        if held.message != taken.document_id:
+            log.warning("agent.repeated", user=claim.user.id, ticket=claim.ticket.id, message=held.message)
+            raise Invalid(
+                f"this mail was here before, as message {held.message}, and counts once: if you sent it "
+                "again, write a new one; if you did not, somebody did who had a copy"
+            )
 
     def _check_reply(self, taken: Taken, text: str) -> None:
         """Nothing of the letter that the agent answers, and no file that would not arrive."""
@@ -184,6 +208,16 @@ def _doubt(taken: Taken, user: User) -> str:
         f"nobody is believed about senders: set {variable} to the name your mail server writes into "
         "Authentication-Results"
     )
+
+
+def _check_plain(mail: ParsedMail) -> None:
+    """That no header by which it is read stands there twice: a signature vouches for one of the two."""
+    for name in _ONCE:
+        found = len(mail.headers.get(name, []))
+        if found > 1:
+            raise Invalid(f"it has {found} {name.title()} fields, where one is allowed: send it again")
+    if mail.date is None:
+        raise Invalid("it has no Date, by which a mail that comes again is known: send it again with one")
 
 
 def _zone(taken: Taken) -> tzinfo:

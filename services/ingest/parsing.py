@@ -25,6 +25,7 @@ LIMITS = Limits()
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 _FIELD_START = re.compile(rb"\n(?![ \t])")
 _SPACE = re.compile(r"\s+")
+_WHITE = b" \t\r\n\v\f"
 _IDENTITY = ("message-id", "date", "from", "subject")
 
 
@@ -35,6 +36,8 @@ class ParsedMail:
     `headers`: every field body, raw and unfolded, by name in lower case. `fingerprint`: SHA-256 over what the
     sender wrote, the same for each delivery of the mail (the headers that relays add are not in it).
     `attached`: how the first text files begin that came with it, as a ticket's number may stand in one.
+    `body_digest`: SHA-256 over the bytes below the headers without white space: what a signature of the
+    body vouches for, for it may let spaces change (RFC 6376 §3.4.4).
     """
 
     fingerprint: str
@@ -55,6 +58,7 @@ class ParsedMail:
     decisions: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
+    body_digest: str = ""
 
     def header(self, name: str) -> str:
         """The first field of this name (lower case), as text; empty when there is none."""
@@ -140,6 +144,7 @@ def _read(mail: Part, body: bytes, limits: Limits, cut_off: int | None) -> Parse
         decisions=bodies.decisions,
         reports=bodies.reports,
         attached=bodies.attached,
+        body_digest=hashlib.sha256(body.translate(None, _WHITE)).hexdigest(),
     )
 
 

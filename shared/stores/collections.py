@@ -29,6 +29,14 @@ class ThreadId(Document):
     message: str = ""
 
 
+class AgentMail(Document):
+    """A mail by which a user commanded, known by what a signature of it vouches for: its id follows from the
+    user, its Date and its body. `message` is the first that came of it: whatever comes later is a repeat.
+    """
+
+    message: str
+
+
 class Lease(Sleeper):
     """Something that one process at a time may do; `wake_at` is when the lease ends."""
 
@@ -128,6 +136,7 @@ DEAD_REPLAYS = Spec("dead_replays", DeadReplay)
 SUPPRESSIONS = Spec("suppressions", Suppression, indexes=(Index(("since",)),))
 USERS = Spec("users", User, indexes=(Index(("since",)),))
 USER_ADDRESSES = Spec("user_addresses", UserAddress)
+AGENT_MAILS = Spec("agent_mails", AgentMail)
 SNOOZES = Spec("snoozes", Snooze, indexes=(Index(("ticket_id",)),), claimable=True)
 OVERVIEW_ROWS = Spec("overview_rows", OverviewRow, indexes=(Index(("shard",)),))
 
@@ -147,5 +156,6 @@ COLLECTIONS: tuple[Spec[Any], ...] = (
     SUPPRESSIONS,
     USERS,
     USER_ADDRESSES,
+    AGENT_MAILS,
     SNOOZES,
 )

@@ -14,7 +14,7 @@ from shared.domain.triage import Triage
 from shared.domain.users import User, UserAddress
 from shared.ports.documents import Documents
 from shared.stores import collections as known
-from shared.stores.collections import ApiKey, Cursor, DeadReplay, Lease, OverviewRow, ThreadId
+from shared.stores.collections import AgentMail, ApiKey, Cursor, DeadReplay, Lease, OverviewRow, ThreadId
 from shared.stores.store import Publisher, PublishingStore, Store
 
 TICKET_NUMBERS = "ticket_numbers"
@@ -42,6 +42,7 @@ class Stores:
     suppressions: Store[Suppression]
     users: Store[User]
     user_addresses: Store[UserAddress]
+    agent_mails: Store[AgentMail]
     snoozes: Store[Snooze]
 
     @classmethod
@@ -64,6 +65,7 @@ class Stores:
             suppressions=Store(documents, known.SUPPRESSIONS),
             users=Store(documents, known.USERS),
             user_addresses=Store(documents, known.USER_ADDRESSES),
+            agent_mails=Store(documents, known.AGENT_MAILS),
             snoozes=Store(documents, known.SNOOZES),
         )
 

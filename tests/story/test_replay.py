@@ -184,6 +184,7 @@ def answer_of_bob(letter: str, uid: int, text: str) -> bytes:
     return (
         "Authentication-Results: mx.sandbox.example; dmarc=pass header.from=agents.example\r\n"
         f"From: bob@agents.example\r\nTo: {ADDRESS}\r\nSubject: Re: yours\r\n"
+        "Date: Fri, 20 Nov 2026 12:00:00 +0000\r\n"
         f"Message-ID: <{uid}@agents.example>\r\nIn-Reply-To: <{letter}>\r\n\r\n{text}\r\n"
     ).encode()
 

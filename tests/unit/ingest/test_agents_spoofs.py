@@ -204,7 +204,8 @@ async def test_the_same_command_again_in_another_mail_is_another_deed_but_the_sa
     await desk.change(first, lambda ticket: ticket.change_status(Status.CLOSED, cause("close")))
     await desk.take(b"Received: from evil.example\r\n" + raw)
     replayed = (await desk.ticket_of(first)).status
-    await desk.take(desk.answer(first, "#status open\r\n", "another@example.org"))
+    later = {"Date": "Tue, 01 Sep 2026 09:59:59 +0200"}
+    await desk.take(desk.answer(first, "#status open\r\n", "another@example.org", headers=later))
 
     assert replayed is Status.CLOSED
     assert (await desk.ticket_of(first)).status is Status.OPEN

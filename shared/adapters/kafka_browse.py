@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from shared.adapters.kafka_batches import LenientConsumer
 from shared.adapters.kafka_options import KafkaOptions
 from shared.adapters.kafka_records import decoded
 from shared.ports.bus import Record
@@ -22,7 +23,7 @@ async def browse(
     Within a partition they keep the order of their offsets, whatever their times say. Reads up to where the
     topic ended when it was asked. May raise any error of aiokafka's.
     """
-    consumer = AIOKafkaConsumer(
+    consumer = LenientConsumer(
         **options.connection("ombud-browser"),
         enable_auto_commit=False,
         auto_offset_reset="earliest",

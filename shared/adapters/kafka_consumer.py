@@ -1,4 +1,5 @@
-"""aiokafka's consumer as Ombud needs it: the one place that touches what aiokafka 0.14 keeps to itself.
+"""aiokafka's consumer as Ombud needs it: the one place that touches what aiokafka 0.14 keeps to itself, but
+for its parser, of which `kafka_batches` tells.
 
 Each of these was read in its source; look at them again before aiokafka is raised to 0.15:
 
@@ -23,12 +24,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import JoinGroupRequest
 
+from shared.adapters.kafka_batches import LenientConsumer
 from shared.adapters.kafka_options import KafkaOptions, milliseconds
 
 log = structlog.get_logger()
@@ -37,7 +39,7 @@ FETCH_BYTES = 4 * 1024 * 1024
 ANSWER_ROOM_SECONDS = 5.0
 
 
-class GroupConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+class GroupConsumer(LenientConsumer):
     """A static member of a group, whose offsets are committed by hand alone."""
 
     def __init__(self, options: KafkaOptions, group: str, member: str) -> None:

@@ -10,7 +10,7 @@ from shared.adapters.kafka_bus import KafkaBus
 from shared.adapters.kafka_subscription import KafkaSubscription
 from shared.domain.errors import Permanent, Refused, Unavailable
 from shared.metrics import REBALANCES
-from shared.ports.bus import Message, Partition
+from shared.ports.bus import Message, Partition, Record
 from tests.contract.bus_adapters import (
     PARTITIONS,
     behind,
@@ -22,6 +22,7 @@ from tests.contract.bus_adapters import (
     values,
 )
 from tests.contract.bus_kafka import counted, member, raises_unavailable, read_through
+from tests.contract.odd_names import ODD, STAND_IN, Raw, put_odd
 from tests.helpers import eventually, unique
 
 pytestmark = pytest.mark.kafka
@@ -173,6 +174,38 @@ async def test_an_on_revoked_that_fails_or_hangs_does_not_keep_the_group_standin
         await first.close()
 
     assert len(called[0]) == PARTITIONS
+
+
+# -- what others wrote
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+async def test_a_header_name_that_is_no_text_stops_no_group_and_takes_no_neighbour_along(
+    kafka_bootstrap: str, topic: str, packed: bool
+) -> None:
+    """librdkafka writes any bytes as a name; aiokafka gives up on the whole batch, again with each fetch."""
+    odd = [(STAND_IN, b"of an odd name"), ("plain", b"\xff")]
+    records: list[Raw] = [(b"k", b"0", []), (b"k", b"1", odd), (b"k", b"2", [("a", b"b")])]
+    async with KafkaBus.open(kafka_options(kafka_bootstrap, partitions=1)) as bus:
+        await bus.prepare([topic])
+        await put_odd(kafka_bootstrap, topic, records, packed=packed)
+        await bus.publish(messages(topic, 5, keys=1))
+        async with member(bus, topic, unique("group")) as subscription:
+            found: list[Record] = []
+
+            async def read_one_by_one() -> bool:
+                found.extend(await subscription.fetch(1, 0.2))
+                return len(found) >= 8
+
+            await eventually(read_one_by_one, within=60)
+            await subscription.commit(behind(found))
+            assert sum((await subscription.lag()).values()) == 0
+
+        looked_at = await bus.browse(topic, 100)
+    assert [record.offset for record in found] == list(range(8))
+    assert [record.value for record in found[:3]] == [b"0", b"1", b"2"]
+    assert found[1].headers == {ODD.decode("utf-8", "replace"): "of an odd name", "plain": "\ufffd"}
+    assert looked_at == found
 
 
 # -- what the cluster will not take

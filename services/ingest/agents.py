@@ -88,7 +88,8 @@ class Agents:
     def doubted(self, taken: Taken, claim: Claim, decision: Decision) -> Decision:
         """The decision for a mail that commands nothing, though a user's address stands in its From."""
         confirmed = taken.authentication.said is Said.PASSED
-        metrics.AGENT_MAILS.labels("disabled" if confirmed else "unconfirmed").inc()
+        disabled = confirmed and not claim.user.enabled
+        metrics.AGENT_MAILS.labels("disabled" if disabled else "unconfirmed").inc()
         log.warning("agent.doubted", user=claim.user.id, ticket=claim.ticket.id, confirmed=confirmed)
         reasons = [*decision.reasons, f"no command: {claim.doubt}"]
         return replace(decision, verified=decision.verified and confirmed, reasons=reasons)
@@ -198,7 +199,10 @@ class Agents:
 
 
 def _doubt(taken: Taken, user: User) -> str:
-    """Why the mail commands nothing. About who sent it, only our own server's word counts."""
+    """Why the mail commands nothing. About who sent it, only our own server's word counts, and that is of
+    the mail as it came: who may edit mails in the quarantine may not work in a user's name for that."""
+    if taken.edited:
+        return "it was edited in the quarantine, so nobody confirms what it says"
     if taken.authentication.said is Said.PASSED:
         return "" if user.enabled else f"the user {user.id} is disabled"
     if taken.authserv_id:

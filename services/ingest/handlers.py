@@ -80,7 +80,8 @@ class Intake:
         except Unreadable as fault:
             became = entry_of(fetched, Outcome.QUARANTINED, str(fault))
         else:
-            became = await self._taken_in(fetched, mail)
+            edited = entry is not None and entry.edited == fetched.digest
+            became = await self._taken_in(fetched, mail, edited=edited)
             await reach(Site.INTAKE_TICKET)
         await self._settle(became, entry)
 
@@ -116,12 +117,12 @@ class Intake:
             return
         metrics.MAIL_OUTCOMES.labels(entry.mailbox, entry.outcome.value).inc()
 
-    async def _taken_in(self, fetched: MailFetched, mail: ParsedMail) -> LedgerEntry:
+    async def _taken_in(self, fetched: MailFetched, mail: ParsedMail, *, edited: bool) -> LedgerEntry:
         recognised = recognise(mail, self._own_addresses, self._secret)
         if recognised.kind is Kind.OWN_LOOP:
             return entry_of(fetched, Outcome.IGNORED, "; ".join(recognised.reasons), mail)
         policy = self._policies.get(fetched.mailbox, Policy())
-        taken = taken_of(fetched, mail, recognised, self._stale, policy)
+        taken = taken_of(fetched, mail, recognised, self._stale, policy, edited=edited)
         message = await self._message_on_ticket(taken)
         if message is None:
             return entry_of(fetched, Outcome.IGNORED, "an automatic answer that belongs to no ticket", mail)

@@ -32,7 +32,8 @@ LONGEST_SUBJECT = 500
 class Taken:
     """A mail that is read, with what follows from it alone.
 
-    `authserv_id`: whose word about senders counts, empty for nobody's.
+    `authserv_id`: whose word about senders counts, empty for nobody's. `edited`: by a person, in the
+    quarantine.
     """
 
     fetched: MailFetched
@@ -45,10 +46,17 @@ class Taken:
     authentication: Authentication
     believed: bool
     authserv_id: str = ""
+    edited: bool = False
 
 
 def taken_of(
-    fetched: MailFetched, mail: ParsedMail, recognised: Recognised, stale: timedelta, policy: Policy
+    fetched: MailFetched,
+    mail: ParsedMail,
+    recognised: Recognised,
+    stale: timedelta,
+    policy: Policy,
+    *,
+    edited: bool = False,
 ) -> Taken:
     """The mail with what follows from it. `stale`: how long it may have lain in its mailbox."""
     document_id = derived("msg", mail.fingerprint)
@@ -76,6 +84,7 @@ def taken_of(
         authentication=authentication,
         believed=policy.believes(authentication),
         authserv_id=policy.authserv_id.strip(),
+        edited=edited,
     )
 
 

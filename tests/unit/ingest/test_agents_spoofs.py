@@ -6,14 +6,16 @@ import pytest
 from services.ingest.authentication import Policy
 from shared.domain.events import AutomaticMailNoted, CommandRefused, CustomerReplied, ParticipantWrote
 from shared.domain.ledger import LedgerEntry
+from shared.domain.mail_fetched import RELEASED
 from shared.domain.messages import Direction
 from shared.domain.signed import Signer
 from shared.domain.status import Status
+from shared.runtime import quarantine
 from shared.runtime.service import Platform
 from shared.stores.users import add_user, set_enabled
 from tests.unit.ingest.agents_desk import BOB, FAIL, LONG_AGO, OURS, PASS, AgentsDesk, told
 from tests.unit.ingest.desk import STRANGER, Helpdesk, cause
-from tests.unit.ingest.mails import CUSTOMER, SUPPORT, mail
+from tests.unit.ingest.mails import CUSTOMER, SUPPORT, fetched, mail, record
 
 ORDER = "#assign me\r\n#status closed\r\n#reply\r\nYou get nothing.\r\n"
 CAROL = "carol@example.org"
@@ -144,6 +146,26 @@ async def test_a_disabled_user_commands_nothing(desk: AgentsDesk) -> None:
 
     assert isinstance(told(await desk.ticket_of(first))[-1], ParticipantWrote)
     assert f"no command: the user {user.id} is disabled" in message.reasons
+
+
+async def test_a_mail_that_was_edited_in_the_quarantine_commands_nothing_though_it_says_it_is_confirmed(
+    desk: AgentsDesk,
+) -> None:
+    """A key of the API that may edit mails may not work on tickets for that."""
+    await desk.user()
+    first = await target(desk)
+    seen = fetched(b"From: x\r\n" + b"X: y\r\n" * 20_000 + b"\r\n", uid=2)
+    await desk.handle(seen)
+    made_up = desk.answer(first, ORDER)
+    await quarantine.edit(desk.platform, seen.entry, made_up, "user:eve")
+    entry = await desk.stores.ledger.get(seen.entry)
+    again = fetched(made_up, uid=2)
+    await desk.intake.handle(record(again, {RELEASED: str(entry.version)}))
+    message = await desk.message_of(await desk.stores.ledger.get(again.entry))
+
+    assert (await desk.ticket_of(first)).status is Status.WAITING
+    assert message.direction is Direction.INBOUND
+    assert "no command: it was edited in the quarantine, so nobody confirms what it says" in message.reasons
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ async def get_message_page(
         "Content-Security-Policy": f"{_SANDBOX}; {page.policy}",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
+        "X-DNS-Prefetch-Control": "off",
         "Cache-Control": "private",
         "Content-Disposition": "inline",
         "Ombud-Remote-Images": str(page.remote),

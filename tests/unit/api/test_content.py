@@ -98,6 +98,7 @@ async def test_a_mails_html_is_a_page_that_runs_and_loads_nothing(house: House) 
     for name, value in {
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
+        "x-dns-prefetch-control": "off",
         "cache-control": "private",
         "content-disposition": "inline",
         "ombud-remote-images": "1",

@@ -60,6 +60,7 @@ async def test_html_within_its_limits_is_shown() -> None:
 
     assert "<body><p>Hello</p></body>" in made.document
     assert made.policy in made.document.replace("&#x27;", "'")
+    assert '<meta http-equiv="x-dns-prefetch-control" content="off">' in made.document
     assert count("html") == before + 1
 
 

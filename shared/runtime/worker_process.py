@@ -29,6 +29,7 @@ there was no memory for. What it raises ends the process."""
 def serve(answerer: Answerer, seconds: float, memory: int) -> None:
     """Answer until the input ends; `seconds` are those of one question, `memory` bytes of address space."""
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what it dies of is a person's mail: none of it on disk
     questions: SimpleQueue[bytes | None] = SimpleQueue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True).start()
     _send(sys.stdout.buffer, b"")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -131,6 +132,14 @@ async def test_a_process_that_something_else_ends_is_replaced() -> None:
 
         assert "<p>Hello</p>" in made.document
         assert opened.idle != [pid]
+
+
+async def test_a_process_that_dies_of_a_mail_leaves_no_image_of_it_on_the_disk() -> None:
+    async with showing() as opened:
+        await opened.page(message(), {}, remote_images=False)
+        (pid,) = opened.idle
+
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
 
 
 async def test_its_processes_end_with_it() -> None:

@@ -7,7 +7,8 @@ keys and values of headers: its other records lose nothing, and what the odd one
 
 What stays loud (`CorruptRecordException`, `UnsupportedCodecError`: no group goes on), for passing over it
 would pass over mail: a batch whose checksum is wrong, one whose lengths contradict each other (no broker
-takes such a one from a publisher), and one compressed in a way that is not installed here.
+takes such a one from a publisher), and one compressed in a way that is not installed here. The log has its
+offsets (`bus.batch_unreadable`); docs/operations.md says what to do.
 
 aiokafka finds its parser by a name in its module `fetcher`, and offers no other way to give it another one:
 `LenientConsumer` sets it, for the whole process. Read that module again before aiokafka is raised to 0.15.
@@ -17,12 +18,15 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint_py
+
+log = structlog.get_logger()
 
 LENGTH_AT, HEAD, FORMAT_AT = 8, 12, 16
 """Where a batch has its length, what the length counts, and the number of its format: the same in all."""
@@ -71,10 +75,25 @@ class _Batch:
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            yield from self._batch
-        except (ValueError, CorruptRecordException):
-            # From the first one on: the fetcher passes over the offsets that it has had already.
-            yield from _LenientBatch(self._content)
+            try:
+                yield from self._batch
+            except (ValueError, CorruptRecordException):
+                # From the first one on: the fetcher passes over the offsets that it has had already.
+                yield from _LenientBatch(self._content)
+        except KafkaError as error:
+            self._tell(type(error).__name__)
+            raise
+
+    def validate_crc(self) -> bool:
+        """Whether the batch is as it was written."""
+        right: bool = self._batch.validate_crc()
+        if not right:
+            self._tell("checksum")
+        return right
+
+    def _tell(self, reason: str) -> None:
+        first, behind = self._batch.base_offset, self._batch.next_offset
+        log.error("bus.batch_unreadable", offset=first, next_offset=behind, reason=reason)
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types

@@ -1,8 +1,9 @@
 """Row 13: what no publisher of ours would write, put onto each topic of a real broker while mail comes in.
 
-Bytes that are no text, records without a value, key or header, JSON of a wrong form or of endless depth,
-times before all history, and more than fits into a record of ours, packed tightly: each is set aside once for
-each group that acts on it, its neighbours go on, and no consumer stops, stands still or is started again.
+Bytes that are no text, even as the name of a header, records without a value, key or header, JSON of a wrong
+form or of endless depth, times before all history, and more than fits into a record of ours, packed tightly:
+each is set aside once for each group that acts on it, its neighbours go on, and no consumer stops, stands
+still or is started again.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from shared.runtime.dead import replay_dead
 from tests.chaos.harness import on_cluster, size
 from tests.chaos.invariants import CHECKS
 from tests.chaos.test_poison import beside, dead_events, expected_dead
+from tests.contract.odd_names import STAND_IN, put_odd
 from tests.helpers import eventually
 
 MAILS = size(60, 300)
@@ -62,6 +64,7 @@ def poison() -> list[Raw]:
             Raw("no key", topic, b"{}", None, typed, kind=kind),
             Raw("no value", topic, None, b"k", typed, kind=kind),
             Raw("headers that are no text", topic, b"{}", b"k", odd, kind=kind),
+            Raw("a name that is no text", topic, b"{}", b"k", (*typed, (STAND_IN, b"x")), kind=kind),
             Raw("headers twice", topic, b"{}", b"k", (*typed, *typed, ("", b"")), kind=kind),
             Raw("no object", topic, b"[1, 2]", b"k", typed, kind=kind),
             Raw("half an object", topic, b'{"ticket_id": "tkt', b"k", typed, kind=kind),
@@ -80,6 +83,9 @@ async def put(bootstrap: str, records: list[Raw]) -> None:
     await producer.start()
     try:
         for one in records:
+            if STAND_IN in dict(one.headers):
+                await put_odd(bootstrap, one.topic, [(one.key, one.value, one.headers)])
+                continue
             await producer.send_and_wait(
                 one.topic, one.value, one.key, headers=list(one.headers), timestamp_ms=one.timestamp
             )

@@ -8,6 +8,7 @@ from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from shared.adapters.kafka_batches import Batches
 from tests.contract.odd_names import ODD, STAND_IN, Raw, batch_of, spoilt
@@ -18,6 +19,7 @@ RECORDS = st.lists(st.tuples(st.none() | st.binary(), st.none() | st.binary(), H
 ODD_ONE: Raw = (b"k", None, [("first", None), (STAND_IN, b"x")])
 RECORDS_AT = 61
 LZ4 = 3
+UNREADABLE = {"event": "bus.batch_unreadable", "log_level": "error", "offset": 0}
 
 
 def read(batches: Any) -> list[tuple[Any, ...]]:
@@ -54,11 +56,13 @@ def test_the_batches_behind_an_odd_one_are_read_too_and_one_that_is_cut_off_is_l
     assert [(offset, key) for offset, _, key, *_ in read(Batches(content))] == [(0, b"k"), (7, b"later")]
 
 
-def test_a_wrong_checksum_is_told() -> None:
-    content = bytearray(spoilt(batch_of([ODD_ONE])))
+def test_a_wrong_checksum_is_told_with_its_place() -> None:
+    content = bytearray(spoilt(batch_of([ODD_ONE, ODD_ONE])))
     content[-1] ^= 1
 
-    assert not Batches(bytes(content)).next_batch().validate_crc()
+    with capture_logs() as logs:
+        assert not Batches(bytes(content)).next_batch().validate_crc()
+    assert logs == [UNREADABLE | {"next_offset": 2, "reason": "checksum"}]
 
 
 @given(st.data())
@@ -84,5 +88,6 @@ def test_what_was_compressed_in_a_way_that_is_not_installed_is_not_passed_over()
     content = bytearray(batch_of([ODD_ONE]))
     content[22] |= LZ4
 
-    with pytest.raises(UnsupportedCodecError):
+    with capture_logs() as logs, pytest.raises(UnsupportedCodecError):
         read(Batches(spoilt(bytes(content))))
+    assert logs == [UNREADABLE | {"next_offset": 1, "reason": "UnsupportedCodecError"}]

@@ -13,6 +13,7 @@ more, changed in what no signature vouches for, is refused.
 Raises `Unavailable` and `Conflict` of the stores: then the mail is handled again.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
@@ -56,6 +57,7 @@ _SIGNATURES = frozenset(
 )
 
 _ONCE = ("date", "content-type", "content-transfer-encoding")
+_OPEN_ENDED = re.compile(r"(?:^|;)\s*l\s*=", re.IGNORECASE)
 
 log = structlog.get_logger()
 
@@ -215,11 +217,17 @@ def _doubt(taken: Taken, user: User) -> str:
 
 
 def _check_plain(mail: ParsedMail) -> None:
-    """That no header by which it is read stands there twice: a signature vouches for one of the two."""
+    """That what it says is what its sender signed: no header by which it is read stands there twice, for a
+    signature vouches for one of them, and none of its signatures lets others add text to it."""
     for name in _ONCE:
         found = len(mail.headers.get(name, []))
         if found > 1:
             raise Invalid(f"it has {found} {name.title()} fields, where one is allowed: send it again")
+    if any(_OPEN_ENDED.search(one) for one in mail.headers.get("dkim-signature", [])):
+        raise Invalid(
+            "its DKIM signature has l=, with which anybody may add text to it: have the server that signs "
+            "your mail leave that out, and send it again"
+        )
     if mail.date is None:
         raise Invalid("it has no Date, by which a mail that comes again is known: send it again with one")
 

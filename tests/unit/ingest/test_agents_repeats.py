@@ -80,6 +80,31 @@ async def test_a_mail_with_a_second_field_above_the_signed_one_is_refused(
     assert await replies(desk, first) == 0
 
 
+SIGNED = "v=1; a=rsa-sha256; d=example.org; s=l; h=from:date; bh=bD0=; b=l=="
+
+
+@pytest.mark.parametrize("length", ["; l=24", ";\tL = 0;", ";\r\n l=24; t=1"])
+async def test_a_mail_whose_signature_ends_before_the_mail_does_is_refused(
+    desk: AgentsDesk, length: str
+) -> None:
+    """Who has a copy could add to a reply, and send it as a new one (RFC 6376 §8.2)."""
+    await desk.user()
+    first = await desk.ticket()
+    signed = {"DKIM-Signature": SIGNED + length}
+    message = await desk.message_of(await desk.take(desk.answer(first, ORDER, headers=signed)))
+
+    assert "its DKIM signature has l=" in reason(message)
+    assert await replies(desk, first) == 0
+
+
+async def test_a_mail_that_is_signed_whole_is_carried_out(desk: AgentsDesk) -> None:
+    await desk.user()
+    first = await desk.ticket()
+    await desk.take(desk.answer(first, ORDER, headers={"DKIM-Signature": SIGNED}))
+
+    assert await replies(desk, first) == 1
+
+
 async def test_a_mail_without_a_date_is_refused_as_nobody_knows_whether_it_came_before(
     desk: AgentsDesk,
 ) -> None:

@@ -152,9 +152,7 @@ class Ticket(TicketState):
         if self.has_done(cause):
             return
         before = self.status
-        if before is not then:
-            check_move(before, then)
-            self._enter(then, cause.at)
+        self._move(then, cause.at)
         if self.first_response_at is None:
             self.first_response_at = cause.at
         self._record(events.AgentReplied, cause, message_id=message_id, status_before=before.value)
@@ -201,12 +199,14 @@ class Ticket(TicketState):
         )
 
     def change_status(self, status: Status, cause: Cause, reason: str = "") -> None:
-        """Move to another state; to the same one is no change. Raises `MoveNotAllowed`."""
-        if self.has_done(cause) or status is self.status:
-            return
+        """Move to another state; to the same one is no change, but that it is snoozed no longer.
+
+        Raises `MoveNotAllowed`.
+        """
         before = self.status
-        check_move(before, status)
-        self._enter(status, cause.at)
+        if self.has_done(cause) or (status is before and self.snoozed_until is None):
+            return
+        self._move(status, cause.at)
         self._record(
             events.StatusChanged, cause, status_before=before.value, status=status.value, reason=reason
         )
@@ -278,6 +278,14 @@ class Ticket(TicketState):
             return
         self.breached.append(target)
         self._record(events.SlaBreached, cause, target=target, due_at=due_at, policy=policy)
+
+    def _move(self, status: Status, at: datetime) -> None:
+        """To a state that was asked for; who asks for on hold does not ask for on hold until an instant."""
+        if status is self.status:
+            self.snoozed_until = None
+        else:
+            check_move(self.status, status)
+            self._enter(status, at)
 
     def _mark_loop(self, reason: str, cause: Cause) -> None:
         if not self.loop:

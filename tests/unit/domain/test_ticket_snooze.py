@@ -72,6 +72,23 @@ def test_any_move_ends_the_snooze(status: Status) -> None:
     assert (ticket.status, ticket.snoozed_until, ticket.version) == (status, None, 3)
 
 
+def test_a_ticket_that_is_put_on_hold_while_it_is_snoozed_is_on_hold_for_good() -> None:
+    """By a person, or by an answer after which it is to be on hold."""
+    moved, answered = opened(), opened()
+    for ticket in (moved, answered):
+        ticket.snooze(LATER, cause("s"))
+    for _ in range(2):
+        moved.change_status(Status.ON_HOLD, cause("hold"))
+    answered.agent_replied("msg_2", cause("reply"), then=Status.ON_HOLD)
+    for ticket in (moved, answered):
+        ticket.wake(LATER, cause("wake"))
+
+    for ticket in (moved, answered):
+        assert (ticket.status, ticket.snoozed_until, ticket.version) == (Status.ON_HOLD, None, 3)
+        assert [span.status for span in ticket.history] == [Status.NEW, Status.ON_HOLD]
+    assert (last(moved).status_before, last(moved).snoozed_until) == ("on_hold", None)
+
+
 def test_a_ticket_wakes_once_and_by_its_own_instant_alone() -> None:
     ticket = opened()
     ticket.snooze(LATER, cause("s"))

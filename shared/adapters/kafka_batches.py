@@ -5,10 +5,9 @@ such a record with an exception, at each fetch again, so its partition stood sti
 batch that aiokafka gives up on is read once more, in Python, with replacement characters in the names, as in
 keys and values of headers: its other records lose nothing, and what the odd one is worth its reader decides.
 
-What stays loud (`CorruptRecordException`, `UnsupportedCodecError`: no group goes on), for passing over it
-would pass over mail: a batch whose checksum is wrong, one whose lengths contradict each other (no broker
-takes such a one from a publisher), and one compressed in a way that is not installed here. The log has its
-offsets (`bus.batch_unreadable`); docs/operations.md says what to do.
+What stays loud (no group goes on), for passing over it would pass over mail: a batch whose checksum is wrong,
+one whose lengths contradict each other, and one that cannot be unpacked (no broker takes such from a
+publisher). The log has its offsets (`bus.batch_unreadable`); docs/operations.md says what to do.
 
 aiokafka finds its parser by a name in its module `fetcher`, and offers no other way to give it another one:
 `LenientConsumer` sets it, for the whole process. Read that module again before aiokafka is raised to 0.15.
@@ -21,7 +20,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint_py
@@ -80,7 +79,7 @@ class _Batch:
             except (ValueError, CorruptRecordException):
                 # From the first one on: the fetcher passes over the offsets that it has had already.
                 yield from _LenientBatch(self._content)
-        except KafkaError as error:
+        except Exception as error:
             self._tell(type(error).__name__)
             raise
 

@@ -19,7 +19,9 @@ CHUNK = 4
 """Events of one key that one call publishes."""
 PACE = 0.01
 """Seconds between two calls of one publisher: a load, not a race."""
-RECOVERED_WITHIN = 60.0
+RECOVERED_WITHIN = 150.0
+"""The peer forgets a join when it moves its coordinator, where a broker would answer: it is asked again after
+40 s at the earliest, and then a member that is gone is waited for."""
 
 
 class Effects:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.adapters.kafka_bus import KafkaBus
@@ -206,6 +207,22 @@ async def test_a_header_name_that_is_no_text_stops_no_group_and_takes_no_neighbo
     assert [record.value for record in found[:3]] == [b"0", b"1", b"2"]
     assert found[1].headers == {ODD.decode("utf-8", "replace"): "of an odd name", "plain": "\ufffd"}
     assert looked_at == found
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_somebody_else_has_compressed_is_read_with_what_lies_behind_it(
+    kafka_bootstrap: str, topic: str, codec: str
+) -> None:
+    """A cluster may compress what Ombud writes, too (`compression.type`)."""
+    async with KafkaBus.open(kafka_options(kafka_bootstrap, partitions=1)) as bus:
+        await bus.prepare([topic])
+        async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, compression_type=codec) as producer:
+            await producer.send_and_wait(topic, b"packed" * 100, b"k")
+        await bus.publish(messages(topic, 5, keys=1))
+        async with member(bus, topic, unique("group")) as subscription:
+            found = await read(subscription, 6)
+
+    assert found[0].value == b"packed" * 100
 
 
 # -- what the cluster will not take

@@ -1,5 +1,6 @@
 """The collection that the contract suite of the documents port works on: every kind of field once."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.domain.documents import Envelope, Instant, Sleeper
-from shared.ports.documents import Index, Spec
+from shared.ports.documents import Collection, Index, Spec
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -77,3 +78,8 @@ def event(number: int, at: datetime = NOON) -> Envelope:
 def task(number: int, **fields: Any) -> Task:
     """A task with an id that sorts by `number`."""
     return Task(id=f"task_{number:05}", number=number, **fields)
+
+
+async def fill(tasks: Collection[Task], *some: Task) -> None:
+    """Put them in, side by side."""
+    await asyncio.gather(*(tasks.insert(one) for one in some))

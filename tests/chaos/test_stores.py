@@ -19,7 +19,7 @@ FROZEN = size(5, 20)
 
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("cluster"),
+    pytest.mark.xdist_group("stores"),
     pytest.mark.usefixtures("local_servers"),
 ]
 

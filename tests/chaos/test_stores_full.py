@@ -36,7 +36,7 @@ BESIDE = ("logs", "outbox", "sandbox")
 
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("cluster"),
+    pytest.mark.xdist_group("stores"),
     pytest.mark.usefixtures("local_servers"),
 ]
 

@@ -32,7 +32,7 @@ ELECTED_WITHIN = ELECTION_MS / 1000 + 30.0
 
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("cluster"),
+    pytest.mark.xdist_group("stores"),
     pytest.mark.usefixtures("local_servers"),
 ]
 

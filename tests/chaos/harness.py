@@ -144,6 +144,14 @@ class Trial:
 
         await eventually(done, awaited=f"{self.name} (seed {self.seed}) drained", within=within)
 
+    async def letters_ended(self, within: float) -> None:
+        """Wait until no letter is uncertain any more: its relay's time to answer is over, as set."""
+
+        def none_held() -> bool:
+            return not [one for one in self.store.documents("letters") if one["state"] == "sending"]
+
+        await eventually(none_held, awaited="an outcome of every letter", within=within)
+
     async def judge(
         self, *, deaths: int = 0, within: float = DRAINED_WITHIN, without: Sequence[str] = ()
     ) -> Evidence:

@@ -132,11 +132,7 @@ async def answering(trial: Trial, leave: asyncio.Event) -> None:
 async def settled(trial: Trial, deaths: int) -> Evidence:
     """Wait until no letter is uncertain any more, then judge."""
     await trial.drained()
-
-    def none_held() -> bool:
-        return not [one for one in trial.store.documents("letters") if one["state"] == "sending"]
-
-    await eventually(none_held, awaited="an outcome of every letter", within=DIES_WITHIN)
+    await trial.letters_ended(DIES_WITHIN)
     return await trial.judge(deaths=deaths)
 
 

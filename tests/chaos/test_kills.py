@@ -16,6 +16,9 @@ pytestmark = [
 
 
 SOON = {f"OMBUD_ESCALATION__FIRST_RESPONSE__{name}": "5" for name in ("CRITICAL", "HIGH", "MEDIUM", "LOW")}
+QUICK = {"OMBUD_NOTIFY__ACCEPT_SECONDS": "10", "OMBUD_NOTIFY__MARGIN_SECONDS": "2"}
+"""So soon a letter whose sender was killed has an outcome; 11 minutes as usual."""
+BRAKES = {"OMBUD_NOTIFY__LEAD_BRAKE__TEN_MINUTES": "100000", "OMBUD_NOTIFY__BRAKE__DAY": "10"}
 LEASE = 30.0
 """Seconds that a killed process keeps a timer, a letter or a mailbox that it had taken."""
 
@@ -32,7 +35,7 @@ async def answering(trial: Trial) -> None:
 
 async def test_nothing_is_lost_or_doubled_while_services_are_killed_at_random(tmp_path: Path) -> None:
     kills, mails = size(6, 50), size(200, 5000)
-    settings = SOON | {"OMBUD_NOTIFY__LEAD_BRAKE__TEN_MINUTES": "100000", "OMBUD_NOTIFY__BRAKE__DAY": "10"}
+    settings = SOON | QUICK | BRAKES
     async with on_cluster("kill -9 at random", tmp_path, replicas=2, settings=settings) as trial:
         names = [f"{service}-{number}" for service in SERVICES for number in (1, 2)]
         killing = asyncio.create_task(trial.killer.rampage(names, kills, pause=1.0))
@@ -44,6 +47,8 @@ async def test_nothing_is_lost_or_doubled_while_services_are_killed_at_random(tm
         assert not agent.done(), agent.exception()
         agent.cancel()
         trial.outage = LEASE + 10.0 + mails / 100
+        await trial.drained()
+        await trial.letters_ended(LEASE + 60.0)
         run = await trial.judge(deaths=kills)
 
         assert trial.replies, "proved nothing: nobody answered"

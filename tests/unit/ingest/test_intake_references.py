@@ -37,6 +37,7 @@ def with_file(text: str, subtype: str = "plain") -> bytes:
         (with_file("It is about [#10001]."), "attachments"),
         (with_file("<p>It is about <b>[#10001]</b></p>", "html"), "attachments"),
     ],
+    ids=["body", "a file of text", "a file of HTML"],
 )
 async def test_a_number_counts_where_it_is_to_be_looked_for_and_nowhere_else(
     platform: Platform, raw: bytes, place: str

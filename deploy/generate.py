@@ -4,6 +4,7 @@
 `.env.example` from the settings.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,13 @@ def _settings_of(variable: str, field: FieldInfo) -> list[str]:
     said = f"# {field.description}\n" if field.description else ""
     if default is PydanticUndefined:
         return [f"{said}# {variable}=   (required)"]
-    return [f"{said}# {variable}={'' if default is None or 'Secret' in type(default).__name__ else default}"]
+    return [f"{said}# {variable}={_written(default)}"]
+
+
+def _written(default: Any) -> Any:
+    if default is None or "Secret" in type(default).__name__:
+        return ""
+    return json.dumps(default) if isinstance(default, list | dict) else default
 
 
 def _kept(field: FieldInfo, default: Any) -> FieldInfo:

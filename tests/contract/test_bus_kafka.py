@@ -83,7 +83,7 @@ async def test_a_crashed_member_that_comes_back_soon_goes_on_without_a_rebalance
 
                 for _ in range(5):
                     await other.fetch(10, 0.1)
-            assert counted(REBALANCES.labels(group)) == rebalances
+                assert counted(REBALANCES.labels(group)) == rebalances
 
 
 async def _crash(subscription: KafkaSubscription) -> None:

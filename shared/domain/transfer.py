@@ -6,6 +6,7 @@ cut into pieces, so what intake weighs as a whole is what a download streams.
 
 import binascii
 import re
+from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
 Encoding = Literal["", "base64", "quoted-printable", "uuencode"]
@@ -114,7 +115,7 @@ def _of_digits(digits: bytes) -> bytes:
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
-class _Lines:
+class _Lines(ABC):
     """Hands on whole lines; one that is longer than `LONGEST_LINE` in pieces of that length."""
 
     def __init__(self) -> None:
@@ -126,8 +127,9 @@ class _Lines:
     def finish(self) -> bytes:
         return self.undone(self._waiting)
 
+    @abstractmethod
     def undone(self, lines: bytes) -> bytes:
-        raise NotImplementedError
+        """These lines, decoded."""
 
     def _fed(self, data: bytes) -> bytes:
         text = self._waiting + data

@@ -10,11 +10,11 @@ from datetime import datetime
 
 import structlog
 
+from services.escalation.firing import fire_each, keep_firing
 from services.escalation.settings import EscalationSettings
-from services.escalation.timers import keep_firing
 from shared import metrics
 from shared.domain.cause import Cause
-from shared.domain.errors import Conflict, NotFound, OmbudError, Unavailable
+from shared.domain.errors import Conflict, NotFound, OmbudError
 from shared.domain.snoozes import Snooze
 from shared.domain.ticket import Ticket
 from shared.ports.clock import Clock
@@ -39,18 +39,7 @@ class Snoozes:
         """Fire what is due now, and return how much that was."""
         now = self._clock.now()
         due = await self._stores.snoozes.collection.claim(now, self._settings.lease, self._settings.at_once)
-        await asyncio.gather(*(self._fire_one(snooze) for snooze in due))
-        return len(due)
-
-    async def _fire_one(self, snooze: Snooze) -> None:
-        """One that cannot be fired is no other's trouble: its claim runs out and it is due again."""
-        try:
-            await self._fire(snooze)
-        except Unavailable:
-            raise
-        except OmbudError as fault:
-            metrics.SNOOZES_FIRED.labels("error").inc()
-            log.warning("snoozes.not_fired", snooze=snooze.id, fault=str(fault))
+        return await fire_each(due, self._fire, _failed)
 
     async def _fire(self, snooze: Snooze) -> None:
         claimed, at = snooze.version, self._now(snooze)
@@ -78,3 +67,8 @@ class Snoozes:
     def _now(self, snooze: Snooze) -> datetime:
         """Not before it was due: that it was, is why it was claimed, whoever has set the clock back since."""
         return max(self._clock.now(), snooze.until)
+
+
+def _failed(snooze: Snooze, fault: OmbudError) -> None:
+    metrics.SNOOZES_FIRED.labels("error").inc()
+    log.warning("snoozes.not_fired", snooze=snooze.id, fault=str(fault))

@@ -5,22 +5,21 @@ that dies in between leaves a claim that runs out, and telling the ticket again 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
 
 from services.escalation import rules
+from services.escalation.firing import fire_each, keep_firing
 from services.escalation.settings import EscalationSettings
 from shared import metrics
 from shared.domain.cause import Cause
 from shared.domain.deadlines import Deadline, DeadlineState
-from shared.domain.errors import Conflict, OmbudError, Unavailable
+from shared.domain.errors import Conflict, OmbudError
 from shared.domain.ticket import Ticket
 from shared.ports.clock import Clock
 from shared.runtime.failpoint_plan import Site
 from shared.runtime.failpoints import reach
-from shared.runtime.waiting import wait_until
 from shared.stores.stores import Stores
 
 log = structlog.get_logger()
@@ -42,18 +41,7 @@ class Timers:
         """Fire what is due now, and return how much that was."""
         now = self._clock.now()
         due = await self._stores.deadlines.collection.claim(now, self._settings.lease, self._settings.at_once)
-        await asyncio.gather(*(self._fire_one(deadline) for deadline in due))
-        return len(due)
-
-    async def _fire_one(self, deadline: Deadline) -> None:
-        """One that cannot be fired is no other's trouble: its claim runs out and it is due again."""
-        try:
-            await self._fire(deadline)
-        except Unavailable:
-            raise
-        except OmbudError as fault:
-            metrics.TIMERS_FIRED.labels(deadline.target.value, "error").inc()
-            log.warning("timers.not_fired", deadline=deadline.id, fault=str(fault))
+        return await fire_each(due, self._fire, _failed)
 
     async def _fire(self, deadline: Deadline) -> None:
         claimed = deadline.version
@@ -89,15 +77,6 @@ class Timers:
         return max(self._clock.now(), deadline.due_at)
 
 
-async def keep_firing(
-    stop: asyncio.Event, fire_due: Callable[[], Awaitable[int]], settings: EscalationSettings
-) -> None:
-    """Call `fire_due`, which returns how much was due, until told to stop; an outage is waited for."""
-    while not stop.is_set():
-        try:
-            fired = await fire_due()
-        except Unavailable as down:
-            log.warning("timers.wait", dependency=down.dependency)
-            fired = 0
-        if fired < settings.at_once:
-            await wait_until(stop, settings.look_every)
+def _failed(deadline: Deadline, fault: OmbudError) -> None:
+    metrics.TIMERS_FIRED.labels(deadline.target.value, "error").inc()
+    log.warning("timers.not_fired", deadline=deadline.id, fault=str(fault))

@@ -23,6 +23,7 @@ import httpx2
 from deploy.local.cluster import SERVICES
 from services.sandbox.sandbox import maildir_of
 from tests.chaos import oracle
+from tests.chaos.drained import Offsets, under_way
 from tests.chaos.evidence import Death, Evidence
 from tests.chaos.invariants import judged
 from tests.chaos.killer import Killer
@@ -38,9 +39,8 @@ READY_WITHIN = 60.0
 DRAINED_WITHIN = 150.0
 Settings = Mapping[str, str]
 """Of the environment, by name."""
-Looks = tuple[oracle.Store, KafkaOffsets | SqliteOffsets]
+Looks = tuple[oracle.Store, Offsets]
 """What looks at the stores without the product."""
-PUBLISHING = ("tickets", "letters", "deadlines")
 
 
 def size(short: int, long: int) -> int:
@@ -67,7 +67,7 @@ class Trial:
         program: Program,
         programs: AsyncExitStack,
         store: oracle.Store,
-        offsets: KafkaOffsets | SqliteOffsets,
+        offsets: Offsets,
         shares: Shares | None,
     ) -> None:
         seed = seed_of()
@@ -138,7 +138,7 @@ class Trial:
         """Wait until nothing is under way any more."""
 
         async def done() -> bool:
-            waits = await self._under_way()
+            waits = await under_way(self.store, self.offsets, self.load.copies)
             assert not waits, waits
             return True
 
@@ -187,27 +187,6 @@ class Trial:
         except AssertionError as late:
             return [f"not drained: {late}"]
         return []
-
-    async def _under_way(self) -> list[str]:
-        entered = await asyncio.to_thread(self.store.count, "ledger")
-        if entered < self.load.copies:
-            return [f"{entered} of {self.load.copies} deliveries are in the ledger"]
-        lag = {name: n for name, n in (await self.offsets.lag()).items() if n and not name.endswith(DEAD)}
-        waits = [f"lag of {name}: {n}" for name, n in lag.items()]
-        waits += [
-            f"{n} {kind} are unpublished"
-            for kind in PUBLISHING
-            if (n := await asyncio.to_thread(self.store.unpublished, kind))
-        ]
-        if waits:
-            return waits
-        run = Evidence()
-        await asyncio.to_thread(oracle.read_store, self.store, run)
-        waits += [f"letter {one.id} is queued" for one in run.letters if one.state == "queued"][:3]
-        waits += [f"ticket {one} waits for triage" for one in run.untriaged][:3]
-        now = datetime.now(UTC)
-        due = [one for one in run.timers if one.state == "running" and one.due_at < now]
-        return waits + [f"{one.target} of ticket {one.ticket} is due" for one in due][:3]
 
     async def _evidence(self, unready: list[str]) -> Evidence:
         run = Evidence(

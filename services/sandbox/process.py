@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,10 +38,17 @@ _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on at this moment."""
+    """A TCP port of the loopback address that nobody listens on; on Linux no other is given it while we live.
+
+    There a bound socket that does not listen keeps the kernel from choosing the port for others, and a server
+    that asks for it by number (with SO_REUSEADDR, as servers do) gets it, again after each of its deaths.
+    """
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
+        if sys.platform == "linux":
+            probe.detach()
         return port
 
 
@@ -163,9 +171,11 @@ class Process:
     def wait_until(self, ready: Callable[[], bool], within: float = READY_WITHIN) -> None:
         """Wait until `ready()`; raise `Refused` with the log's end if the child dies or the time is up."""
         deadline = time.monotonic() + within
-        while not ready():
+        while True:
             if not self.running:
                 raise Refused(f"{self.name} ended while starting:\n{tail(self.log)}")
+            if ready():
+                return
             if time.monotonic() > deadline:
                 self.kill()
                 raise Refused(f"{self.name} was not ready within {within:g} s:\n{tail(self.log)}")

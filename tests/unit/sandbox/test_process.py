@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,15 @@ def test_a_child_that_dies_while_starting_is_refused_with_the_end_of_its_log(tmp
         process.wait_until(lambda: False, within=20)
 
 
+def test_a_child_that_is_dead_is_not_ready_whoever_answers_in_its_place(tmp_path: Path) -> None:
+    process = Process("broken", [sys.executable, "-c", "raise SystemExit('port taken')"], tmp_path / "log")
+    process.start()
+    eventually_sync(lambda: not process.running)
+
+    with pytest.raises(Refused, match=r"(?s)broken ended while starting:.*port taken"):
+        process.wait_until(lambda: True)
+
+
 def test_a_child_that_never_gets_ready_is_refused_and_ended(tmp_path: Path) -> None:
     process = started(SLEEPER, tmp_path)
 
@@ -140,6 +150,17 @@ def test_a_long_log_is_shown_by_its_last_lines(tmp_path: Path) -> None:
 
 def test_a_free_port_has_no_listener() -> None:
     assert not answers(free_port())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two sockets cannot share an address so")
+def test_a_free_port_is_nobody_elses_until_a_server_asks_for_it_by_its_number() -> None:
+    port = free_port()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    for _ in range(2):
+        with socket.create_server(("127.0.0.1", port)):
+            assert answers(port)
+    assert not answers(port)
 
 
 def test_the_pid_of_a_bound_child_is_the_programs_own(tmp_path: Path) -> None:

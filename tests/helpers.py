@@ -1,15 +1,21 @@
-"""What any test may need: a free port, a name of its own, and waiting for something with a deadline."""
+"""What any test may need: a free port, a name of its own, a process that stands still, and waiting for
+something with a deadline.
+"""
 
 import asyncio
 import inspect
+import os
+import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from services.sandbox.process import free_port
 
-__all__ = ["eventually", "eventually_sync", "free_port", "unique"]
+__all__ = ["eventually", "eventually_sync", "free_port", "standing_still", "unique"]
 
 POLL_EVERY = 0.02  # seconds
 
@@ -17,6 +23,27 @@ POLL_EVERY = 0.02  # seconds
 def unique(prefix: str) -> str:
     """A name that no other test, worker or run uses: for topics, groups, databases, users."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """A process that is frozen (SIGSTOP) for the body of the `with`; ended in there is fine too.
+
+    The signal alone promises nothing yet: threads that run go on until the kernel comes round to them.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually_sync(lambda: _stands(pid), awaited=f"every thread of {pid} to stand still")
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _stands(pid: int) -> bool:
+    """Whether every thread is stopped (proc(5), `stat`); a system without /proc is taken at its word."""
+    stats = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 async def eventually(

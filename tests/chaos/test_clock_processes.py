@@ -7,11 +7,9 @@ leaves its monotonic clock alone. On a clock of the test's: `test_clock.py`.
 
 import asyncio
 import json
-import os
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +24,7 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import i4_no_letter_goes_twice, i9_each_timer_has_one_outcome_in_time
 from tests.chaos.test_clock import HOUR, LEAD, durations
 from tests.conftest import missing
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 from tests.story import programs
 from tests.story.programs import Program, mail
 
@@ -93,16 +91,6 @@ def check(run: Evidence, outage: float) -> None:
     assert not list(i9_each_timer_has_one_outcome_in_time(run))
     assert not list(i4_no_letter_goes_twice(run))
     assert set(Counter(letter.message_id for letter in run.handed).values()) == {1}
-
-
-@contextmanager
-def standing_still(pid: int) -> Iterator[None]:
-    """As a container that is paused."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_deadlines_that_pass_while_the_process_stands_still_are_fired_once_afterwards(

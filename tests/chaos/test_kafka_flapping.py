@@ -9,7 +9,6 @@ product with frozen servers in `tests/story/test_outages.py`.
 import asyncio
 import os
 import random
-import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -34,7 +33,7 @@ from shared.stores.stores import Stores
 from tests.chaos.harness import seed_of
 from tests.chaos.traffic import scene
 from tests.contract.bus_adapters import kafka_options
-from tests.helpers import eventually, unique
+from tests.helpers import eventually, standing_still, unique
 from tests.story.programs import mail
 
 FROZEN = 3.0
@@ -50,11 +49,8 @@ async def flap(broker: Kafka, *, kill: bool) -> None:
         broker.kill()
         await asyncio.to_thread(broker.start)
         return
-    os.kill(broker.pid, signal.SIGSTOP)
-    try:
+    with standing_still(broker.pid):
         await asyncio.sleep(FROZEN)  # the outage itself; nothing is awaited
-    finally:
-        os.kill(broker.pid, signal.SIGCONT)
 
 
 async def test_nothing_is_lost_or_out_of_order_while_the_broker_flaps_under_traffic(broker: Kafka) -> None:

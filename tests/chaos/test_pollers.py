@@ -1,15 +1,13 @@
 """Row 8: two processes that may read one mailbox, and one that is stopped for longer than its lease."""
 
 import asyncio
-import os
-import signal
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.harness import Trial, on_cluster, size
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 
 LEASES = {"OMBUD_INGEST__LEASE_SECONDS": "3"}
 
@@ -35,11 +33,9 @@ async def test_a_reader_that_slept_through_its_lease_is_fenced(tmp_path: Path) -
         for _ in range(rounds):
             await trial.deliver(40)
             first = await eventually(lambda: holder(trial), awaited="somebody reads the mailbox", within=30)
-            pid = trial.program.pid_of(first)
-            os.kill(pid, signal.SIGSTOP)
-            await eventually(partial(another, trial, first), awaited="another took it over", within=60)
-            await trial.deliver(40)
-            os.kill(pid, signal.SIGCONT)
+            with standing_still(trial.program.pid_of(first)):
+                await eventually(partial(another, trial, first), awaited="another took it over", within=60)
+                await trial.deliver(40)
         # Not killed: the one that stood still goes on, finds its lease lost, and stands by.
         trial.outage = 30.0
         run = await trial.judge()

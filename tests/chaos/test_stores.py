@@ -5,14 +5,12 @@ Full disks are in test_stores_full.py, a primary that others take over from in t
 """
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.harness import Trial, on_cluster, on_embedded, size
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 
 FROZEN = size(5, 20)
 """Seconds."""
@@ -40,10 +38,8 @@ async def test_mongodb_frozen_and_killed_loses_and_doubles_nothing(tmp_path: Pat
     async with on_cluster("MongoDB frozen and killed", tmp_path) as trial:
         for _ in range(rounds):
             coming = await under_load(trial, mails)
-            pid = trial.program.pid_of("mongo")
-            os.kill(pid, signal.SIGSTOP)
-            await asyncio.sleep(FROZEN)  # the outage itself
-            os.kill(pid, signal.SIGCONT)
+            with standing_still(trial.program.pid_of("mongo")):
+                await asyncio.sleep(FROZEN)  # the outage itself
             await trial.killer.kill("mongo")
             await coming
         trial.outage = FROZEN + 10.0

@@ -6,9 +6,7 @@ is there afterwards; the services find the new one by themselves, within seconds
 
 import asyncio
 import json
-import os
 import random
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from deploy.local.mongo import ELECTION_MS
 from tests.chaos.harness import LONG, Trial, on_cluster, size
 from tests.chaos.oracle import MongoStore
 from tests.chaos.test_stores import entered, under_load
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 
 MEMBERS = 3
 MAILS = size(40, 200)
@@ -77,11 +75,8 @@ async def kill(trial: Trial, member: str) -> None:
 async def freeze(trial: Trial, member: str) -> None:
     """As a cut network: it comes back in the belief that it is the primary still."""
     pid = trial.program.pid_of(member)
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(pid):
         await another_primary(trial, member)
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_primary_that_goes_takes_no_confirmed_write_with_it(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ These tests have a broker of their own, for they kill it.
 
 import asyncio
 import os
-import signal
 import time
 
 import pytest
@@ -25,7 +24,7 @@ from tests.contract.bus_adapters import (
     values,
 )
 from tests.contract.bus_kafka import counted, member, raises_unavailable, read_through
-from tests.helpers import eventually, free_port, unique
+from tests.helpers import eventually, free_port, standing_still, unique
 
 pytestmark = pytest.mark.kafka
 
@@ -182,12 +181,9 @@ async def test_a_broker_that_stands_still_keeps_neither_a_close_nor_a_ping_for_e
         await bus.publish(messages(topic, 5))
         subscription = await bus.subscribe([topic], unique("group"), "one")
         await read(subscription, 5)
-        os.kill(broker.pid, signal.SIGSTOP)
-        try:
+        with standing_still(broker.pid):
             with pytest.raises(Unavailable):
                 await bus.ping()
             start = time.monotonic()
             await subscription.close()
             assert time.monotonic() - start < 4
-        finally:
-            os.kill(broker.pid, signal.SIGCONT)

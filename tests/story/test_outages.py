@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from deploy.local.cluster import SERVICES
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 from tests.story.programs import Program, cluster, mail
 from tests.story.test_cluster import whole_way
 
@@ -46,16 +46,13 @@ async def trouble(running: Program, data: Path, server: str, *, kill: bool) -> N
         os.kill(pid, signal.SIGKILL)
         await eventually(lambda: running.pid_of(server) != pid, awaited="the restart", within=60)
         return
-    os.kill(pid, signal.SIGSTOP)
-    try:
 
-        async def named() -> bool:
-            return all([server in await faults(data, service) for service in SERVICES])
+    async def named() -> bool:
+        return all([server in await faults(data, service) for service in SERVICES])
 
+    with standing_still(pid):
         await eventually(named, awaited=f"every service names {server}", within=FROZEN + 10)
         await asyncio.sleep(FROZEN)  # the outage itself; nothing is awaited
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_no_mail_is_lost_and_none_is_doubled_while_servers_freeze_and_die(tmp_path: Path) -> None:

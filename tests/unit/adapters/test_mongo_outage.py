@@ -1,8 +1,6 @@
 """MongoDB away, killed, frozen: callers are told in time, nothing confirmed is lost, and it works again."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from shared.adapters.mongo_documents import MongoDocuments
 from shared.domain.errors import Refused, Unavailable
 from tests.conftest import missing
 from tests.contract.documents_sample import NOON, TASKS, task
-from tests.helpers import eventually, free_port
+from tests.helpers import eventually, free_port, standing_still
 
 pytestmark = pytest.mark.mongo
 
@@ -88,12 +86,8 @@ async def test_a_server_that_takes_calls_and_never_answers_is_unavailable_in_tim
     async with Mongo.open(own_server.url, "frozen", answer_seconds=0.5) as mongo:
         documents = MongoDocuments(mongo)
         await documents.ping()
-        os.kill(own_server.pid, signal.SIGSTOP)
-        try:
-            with pytest.raises(Unavailable):
-                await documents.ping()
-        finally:
-            os.kill(own_server.pid, signal.SIGCONT)
+        with standing_still(own_server.pid), pytest.raises(Unavailable):
+            await documents.ping()
 
         await eventually(lambda: _answers(documents), awaited="the ping to be answered again")
 

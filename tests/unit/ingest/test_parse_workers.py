@@ -16,7 +16,7 @@ from shared import metrics
 from shared.domain.errors import Unreadable
 from shared.domain.ledger import Outcome
 from shared.runtime.service import Platform
-from tests.helpers import eventually
+from tests.helpers import eventually, standing_still
 from tests.unit.ingest.desk import Helpdesk
 from tests.unit.ingest.mails import mail
 
@@ -88,8 +88,7 @@ async def test_a_process_that_hangs_is_killed_at_the_limit_and_replaced() -> Non
     async with workers(Limits(parse_seconds=3)) as apart:
         await apart.parse(mail())
         (stopped,) = apart.idle
-        os.kill(stopped, signal.SIGSTOP)
-        with pytest.raises(Unreadable, match="parse_seconds=3"):
+        with standing_still(stopped), pytest.raises(Unreadable, match="parse_seconds=3"):
             await apart.parse(mail())
 
         await eventually(lambda: is_gone(stopped))
@@ -135,11 +134,11 @@ async def test_a_mail_that_is_given_up_half_way_leaves_no_process_and_no_wrong_a
     async with workers() as apart:
         await apart.parse(mail())
         (pid,) = apart.idle
-        os.kill(pid, signal.SIGSTOP)
-        waiting = asyncio.create_task(apart.parse(mail(subject="given up")))
-        await eventually(lambda: apart.idle == [])
-        waiting.cancel()
-        await asyncio.wait([waiting])
+        with standing_still(pid):
+            waiting = asyncio.create_task(apart.parse(mail(subject="given up")))
+            await eventually(lambda: apart.idle == [])
+            waiting.cancel()
+            await asyncio.wait([waiting])
 
         assert is_gone(pid)
         assert (await apart.parse(mail(subject="the next"))).subject == "the next"

@@ -55,7 +55,6 @@ class Load:
         self._shares = shares or Shares()
         self._threads: list[list[Sent]] = []
         self._number = 0
-        self._files = 0
         self.sent: list[Sent] = []
         self.copies = 0
         """Deliveries so far: each has a UID and a ledger entry."""
@@ -83,8 +82,7 @@ class Load:
                 log.flush()
                 self.sent.append(mail.sent)
                 for _ in range(mail.copies):
-                    self.copies += 1
-                    self._place(mail.raw)
+                    self.place(mail.raw)
 
     def stream(self, rate: float, seconds: float) -> None:
         """Deliver `rate` mails a second for so long. Blocks; for a thread."""
@@ -95,10 +93,10 @@ class Load:
             done += due
             time.sleep(0.02)
 
-    def _place(self, raw: bytes) -> None:
-        """As a mail server does, but for the sync of each: no machine dies here, only processes do."""
-        self._files += 1
-        name = f"{time.time():.6f}".replace(".", ".M") + f"P{os.getpid()}Q{self._files:06d}.chaos"
+    def place(self, raw: bytes) -> None:
+        """Put it into the mailbox as a mail server does, but for the sync: only processes die here."""
+        self.copies += 1
+        name = f"{time.time():.6f}".replace(".", ".M") + f"P{os.getpid()}Q{self.copies:06d}.chaos"
         (self._maildir / "tmp" / name).write_bytes(raw)
         (self._maildir / "tmp" / name).rename(self._maildir / "new" / name)
 

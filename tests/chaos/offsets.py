@@ -38,6 +38,7 @@ class Samples:
 
     compared: int = 0
     ahead: list[str] = field(default_factory=list)
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class KafkaOffsets:
@@ -168,9 +169,13 @@ async def sample(fresh: Fresh, store: Store, into: Samples) -> None:
 
 
 async def sample_once(fresh: Fresh, store: Store, into: Samples) -> None:
-    """Take one, if it can be taken: what keeps it from that is the fault of the scenario."""
-    with suppress(KafkaError, OSError, PyMongoError, sqlite3.Error):
-        await asyncio.to_thread(_compare, await fresh(), store, into)
+    """Take one, if it can be taken: what keeps it from that is the fault of the scenario.
+
+    One at a time, for each begins where the one before it ended.
+    """
+    async with into.taking:
+        with suppress(KafkaError, OSError, PyMongoError, sqlite3.Error):
+            await asyncio.to_thread(_compare, await fresh(), store, into)
 
 
 def _compare(committed: Mapping[str, Sequence[Record]], store: Store, into: Samples) -> None:

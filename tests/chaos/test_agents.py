@@ -1,0 +1,121 @@
+"""Agents work by mail while services are killed: what a mail asks for is done once, wherever they died."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from deploy.local.cluster import SERVICES
+from tests.chaos.harness import Trial, on_cluster, size
+from tests.chaos.load import Shares
+from tests.chaos.test_kills import BRAKES, LEASE, QUICK
+from tests.helpers import eventually
+from tests.story.programs import mail
+
+pytestmark = [
+    pytest.mark.timeout(1800),
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.usefixtures("local_servers"),
+]
+
+BOB, SERVER = "bob@agents.example", "mx.here.example"
+PEOPLE = Shares(follow_up=0.0, automatic=0.0, twice=0.0, unreadable=0.0)
+WITHIN = 90.0
+"""Seconds for a step of the way, kills included."""
+
+
+async def user(trial: Trial) -> str:
+    """The id of a user who is Bob."""
+    known = {
+        "OMBUD_DATA": str(trial.data),
+        "OMBUD_SECRET": (trial.data / "secret").read_text().strip(),
+        "OMBUD_KAFKA__BOOTSTRAP": trial.program.ready["kafka"],
+        "OMBUD_MONGO__URL": trial.program.ready["mongo"],
+    }
+    command = [sys.executable, "-m", "services", "user", "add", "--name", "Bob", "--address", BOB]
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **known}, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode().strip()
+
+
+async def assign(trial: Trial, ticket: str, to: str) -> None:
+    """By the API, again until it says that it is done."""
+
+    async def done() -> bool:
+        try:
+            said = await trial.program.client.put(
+                f"/v1/tickets/{ticket}/assignee", json={"assignee": to, "team": None}
+            )
+        except httpx2.TransportError:
+            return False
+        assert said.status_code < 300, said.text
+        return True
+
+    await eventually(done, awaited=f"ticket {ticket} assigned", within=WITHIN)
+
+
+async def told(trial: Trial, ticket: str) -> Message:
+    """The letter that tells Bob of this ticket, as the relay took it."""
+
+    def found() -> Message | None:
+        ids = {
+            f"<{one['message_id']}>"
+            for one in trial.store.documents("letters")
+            if one["ticket_id"] == ticket and one["kind"] == "assigned"
+        }
+        taken = (
+            message_from_bytes(file.read_bytes()) for file in sorted((trial.data / "outbox").glob("*.eml"))
+        )
+        return next((one for one in taken if one["Message-ID"] in ids), None)
+
+    letter = await eventually(found, awaited=f"the letter about {ticket}", within=WITHIN)
+    assert isinstance(letter, Message)
+    return letter
+
+
+async def test_what_an_agents_mail_asks_for_is_done_once_while_services_are_killed(tmp_path: Path) -> None:
+    kills, tickets = size(5, 40), size(8, 80)
+    settings = {**QUICK, **BRAKES, "OMBUD_MAILBOXES__SUPPORT__AUTHSERV_ID": SERVER}
+    async with on_cluster(
+        "agents' mails, kill -9", tmp_path, replicas=2, shares=PEOPLE, settings=settings
+    ) as trial:
+        bob = await user(trial)
+        await trial.deliver(tickets)
+        await eventually(
+            lambda: trial.store.count("tickets") == tickets, awaited="the tickets", within=WITHIN
+        )
+        names = [f"{service}-{number}" for service in SERVICES for number in (1, 2)]
+        killing = asyncio.create_task(trial.killer.rampage(names, kills, pause=2.0))
+        for number, one in enumerate(list(trial.store.documents("tickets"))):
+            await assign(trial, one["id"], bob)
+            letter = await told(trial, one["id"])
+            raw = mail(
+                f"agent-{number}",
+                sender=BOB,
+                text=f"#status waiting\r\n#reply\r\n\r\nIt is answer {number}.",
+                In_Reply_To=letter["Message-ID"],
+                Authentication_Results=f"{SERVER}; dmarc=pass header.from=agents.example",
+            )
+            for _ in range(1 + number % 2):  # every other one comes twice
+                trial.load.place(raw)
+            trial.replies.append(one["id"])
+        await killing
+        trial.outage = LEASE + 10.0
+        await trial.drained()
+        await trial.letters_ended(LEASE + 60.0)
+        await trial.judge(deaths=kills)
+
+        said = Counter(
+            one["text"] for one in trial.store.documents("messages") if one["direction"] == "outbound"
+        )
+        assert said == Counter(f"It is answer {number}." for number in range(tickets))
+        assert {one["status"] for one in trial.store.documents("tickets")} == {"waiting"}

@@ -137,6 +137,10 @@ class KafkaSubscription:
         """As the port says; empty from the end of `on_revoked` until the group has shared out again."""
         return self._owned
 
+    def has_share(self) -> bool:
+        """As the port says."""
+        return self._joined
+
     async def lag(self) -> dict[Partition, int]:
         """As the port says. Raises `Unavailable`."""
         self._check()

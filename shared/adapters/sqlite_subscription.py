@@ -59,6 +59,7 @@ class SqliteSubscription:
         self._paused: set[int] = set()
         self._watched: dict[str, tuple[int, float]] = {}  # other sessions: their beats, and since when
         self._fenced = False
+        self._shared_out = False
         self._closed = False
         self._listener = Listener(member.group)
         bell.listen(self._listener, partitions)
@@ -96,6 +97,10 @@ class SqliteSubscription:
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are this member's now."""
         return frozenset(self._names[partition] for partition in self._positions)
+
+    def has_share(self) -> bool:
+        """Whether the group has told this member its share since it joined; the share may be nothing."""
+        return self._shared_out
 
     async def lag(self) -> dict[Partition, int]:
         """Records behind the committed offset, for each partition of this member."""
@@ -153,6 +158,7 @@ class SqliteSubscription:
                 self._positions.setdefault(partition, done)
         if share.surplus:
             await self._hand_over(share.surplus)
+        self._shared_out = True
         self._next_beat = time.monotonic() + self._every
 
     async def _give_up_lost(self, share: Share) -> None:

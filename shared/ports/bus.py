@@ -77,6 +77,10 @@ class Subscription(Protocol):
         """The partitions that are this member's now."""
         ...
 
+    def has_share(self) -> bool:
+        """Whether the group has told this member its share since it joined; the share may be nothing."""
+        ...
+
     async def lag(self) -> dict[Partition, int]:
         """Records behind the committed offset, for each partition of this member."""
         ...

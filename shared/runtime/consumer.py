@@ -57,7 +57,7 @@ class Consumer:
         self._handling = Handling(reader, bus, clock, settings, self._outages)
         self._joining = Backoff(settings.first_pause, settings.longest_pause)
         self._rejoining = Backoff(FIRST_REJOIN, max(FIRST_REJOIN, settings.longest_pause))
-        self._joined = False
+        self._session: Session | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set. Raises `Silent`, and what the bus raises for good, such as `Refused`."""
@@ -71,7 +71,7 @@ class Consumer:
                 await session.abandon()
                 raise
             finally:
-                self._joined = False
+                self._session = None
             if self._handling.halted:
                 CONSUMER_STOPPED.labels(self._reader.group).set(1)
                 await stop.wait()
@@ -84,8 +84,10 @@ class Consumer:
         if self._handling.halted:
             raise Unavailable(self._name, self._handling.halted)
         self._outages.check()
-        if not self._joined:
+        if self._session is None:
             raise Unavailable(self._name, "it has not joined its group yet")
+        if not self._session.has_share():
+            raise Unavailable(self._name, "its group has not told it its share of the partitions yet")
 
     async def _join(self, stop: asyncio.Event) -> Session | None:
         """A session that has joined; None when told to stop before. Waits for the bus as long as it takes."""
@@ -109,7 +111,7 @@ class Consumer:
                 await first_of(self._outages.wait("join", fault, pause), stop.wait())
             else:
                 self._outages.over("join")
-                self._joined = True
+                self._session = session
                 return session
         return None
 

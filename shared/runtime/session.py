@@ -114,6 +114,10 @@ class Session:
         self._subscription = await self._bus.subscribe([reader.topic], reader.group, member, self._revoked)
         self._watch.heard()
 
+    def has_share(self) -> bool:
+        """Whether the group has told it its share of the partitions, which may be none."""
+        return self._subscription.has_share()
+
     async def live(self, stop: asyncio.Event) -> None:
         """Read until `stop`, or until the handling has halted. Raises `Broken`."""
         while not stop.is_set() and not self._handling.halted:

@@ -80,6 +80,22 @@ async def test_members_of_two_topics_share_both(station: Station, bus: Bus) -> N
         await member.close()
 
 
+async def test_a_member_that_is_one_too_many_learns_that_its_share_is_nothing(
+    station: Station, bus: Bus
+) -> None:
+    members = []
+    for number in range(PARTITIONS + 1):
+        member = await bus.subscribe([station.topic], station.group, f"member-{number}")
+        assert not member.has_share()
+        await station.read_on(member)
+        members.append(member)
+
+    await eventually(lambda: all(member.has_share() for member in members), within=40)
+    await eventually(lambda: sorted(len(one.assignment()) for one in members) == [0] + [1] * PARTITIONS)
+    for member in members:
+        await member.close()
+
+
 # -- what comes again, and what does not
 
 

@@ -24,6 +24,7 @@ class ScriptedSubscription:
         self.committed: dict[Partition, int] = {}
         self.paused: frozenset[Partition] = frozenset()
         self.assigned = frozenset({PARTITION})
+        self.shared_out = True
         self.fetches = 0
         self.closed = False
         self._bus = bus
@@ -56,6 +57,9 @@ class ScriptedSubscription:
 
     def assignment(self) -> frozenset[Partition]:
         return self.assigned
+
+    def has_share(self) -> bool:
+        return self.shared_out
 
     async def lag(self) -> dict[Partition, int]:
         await self._bus.play("lag")
@@ -149,6 +153,7 @@ class NotingSubscription:
         self.fetch = subscription.fetch
         self.resume = subscription.resume
         self.assignment = subscription.assignment
+        self.has_share = subscription.has_share
         self.lag = subscription.lag
         self.close = subscription.close
 

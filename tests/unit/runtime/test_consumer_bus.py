@@ -36,6 +36,19 @@ async def test_without_a_broker_at_the_start_it_waits_says_so_and_then_begins(
     await running.consumer.ping()
 
 
+async def test_it_is_not_ready_before_its_group_has_told_it_its_share(
+    peer: ScriptedBus, begin: Starter
+) -> None:
+    running = begin(peer, Handled())
+    await joined(peer)
+    peer.subscriptions[0].shared_out = False
+    with pytest.raises(Unavailable, match="its share"):
+        await running.consumer.ping()
+
+    peer.subscriptions[0].shared_out = True
+    await running.consumer.ping()
+
+
 async def test_a_stop_while_it_waits_for_a_broker_ends_it_at_once(peer: ScriptedBus, begin: Starter) -> None:
     peer.faults["subscribe"].append(HANG)
     running = begin(peer, Handled())

@@ -132,7 +132,7 @@ async def test_a_fetch_without_records_waits_as_long_as_it_was_told_and_returns_
     records = await subscription.fetch(10, 0.4)
 
     assert records == []
-    assert 0.35 <= time.monotonic() - start < 2
+    assert 0.35 <= time.monotonic() - start < 5
 
 
 async def _settled(fetching: Awaitable[list[Record]], assignment: frozenset[Partition]) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import statistics
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,17 +20,20 @@ from tests.unit.adapters.sqlite_bus.members import PARTITIONS, numbered, values
 
 
 async def test_a_group_change_wakes_a_waiting_member_of_this_process(bus: SqliteBus) -> None:
-    """It need not wait for its next beat: joining and leaving are noticed at once."""
+    """It need not wait for its next beat, which is up to a second away: half of one, mostly."""
     first = await bus.subscribe(["t"], "g", "first")
     await first.fetch(1, 0)
-    waiting = asyncio.ensure_future(first.fetch(1, 5))
-    second = await bus.subscribe(["t"], "g", "second")
+    waiting = asyncio.ensure_future(first.fetch(1, 60))
+    took = []
+    for _ in range(9):
+        second = await bus.subscribe(["t"], "g", "second")
+        start = time.monotonic()
+        await eventually(lambda second=second: _owns_some(second))
+        took.append(time.monotonic() - start)
+        await second.close()
+        await eventually(lambda: len(first.assignment()) == PARTITIONS)
 
-    start = time.monotonic()
-    await eventually(lambda: _owns_some(second))
-    assert time.monotonic() - start < 1
-    await second.close()
-    await eventually(lambda: len(first.assignment()) == PARTITIONS)
+    assert statistics.median(took) < 0.3
     await bus.publish(numbered(1))
     assert values(await waiting) == [0]
 

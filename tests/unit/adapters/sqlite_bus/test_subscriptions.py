@@ -5,6 +5,7 @@ import sqlite3
 import statistics
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ async def test_a_group_change_wakes_a_waiting_member_of_this_process(bus: Sqlite
     for _ in range(9):
         second = await bus.subscribe(["t"], "g", "second")
         start = time.monotonic()
-        await eventually(lambda second=second: _owns_some(second))
+        await eventually(partial(_owns_some, second))
         took.append(time.monotonic() - start)
         await second.close()
         await eventually(lambda: len(first.assignment()) == PARTITIONS)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.ingest.headers import Address, addresses
+from services.ingest.quote_openers import Opener, Opening
 from services.ingest.quote_words import FORWARD_PREFIXES, folded
-from services.ingest.quotes import Opener, Opening, header_fields, is_marked, openings, unmarked
+from services.ingest.quotes import header_fields, is_marked, openings, unmarked
 from services.ingest.subjects import same_subject
 
 _LONGEST_PREFIX = 12

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.ingest.forwards import Forwarded, inner_mail, is_forward, opening_within
-from services.ingest.quotes import Opener, Opening, is_marked, openings, rule_above, unmarked
+from services.ingest.quote_openers import Opener, Opening
+from services.ingest.quotes import is_marked, openings, rule_above, unmarked
 from services.ingest.quotes_html import Role, roles
 from services.ingest.signatures import letter_after_device, signature_start
 

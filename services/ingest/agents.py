@@ -31,8 +31,8 @@ from services.ingest.agent_orders import (
     turn_into,
 )
 from services.ingest.authentication import Said
+from services.ingest.dates import written_date
 from services.ingest.finder import Asked, Finder
-from services.ingest.headers import written_date
 from services.ingest.parsing import ParsedMail
 from services.ingest.recognise import Kind
 from services.ingest.reply_text import Split

@@ -24,6 +24,7 @@ from services.ingest.bounces_reason import (
     UNDEFINED,
     code_of,
     reason_of,
+    saw_content,
     stand_in,
     status_of,
     temporary_of,
@@ -133,7 +134,7 @@ def bounce_of(mail: ParsedMail) -> Bounce:
     """What a notice of failure or delay says. Asked only of one that `outcome_of` knows."""
     notice, returned = bounces_text.notice_of(mail.text)
     told = _told(mail, notice, returned)
-    read = [_read(one, notice) for one in told]
+    read = [_read(one, notice, alone=len(told) == 1) for one in told]
     reasons = [reason for _, _, reason in read]
     return Bounce(
         hard=_hard(read),
@@ -277,13 +278,16 @@ def _guessed(mail: ParsedMail, notice: str, returned: str, ours: set[str]) -> li
     return [Told(address, said=notice)] if address else []
 
 
-def _read(told: Told, notice: str) -> tuple[str, str, str]:
-    """Status, reply code and reason of one recipient."""
+def _read(told: Told, notice: str, *, alone: bool) -> tuple[str, str, str]:
+    """Status, reply code and reason of one recipient. `alone`: the whole notice is about it."""
     said = told.said or notice
     status, code = status_of(told.status, said), code_of(said)
     reason = reason_of(status, said)
     if reason == UNDEFINED and told.said:
         reason = reason_of(status, notice)
+    about = f"{notice}\n{said}" if alone else said
+    if reason == "userunknown" and ".1." not in status and saw_content(about):
+        reason = "filtered"
     if reason == UNDEFINED and told.action == "delayed":
         reason = "expired"
     if not status:

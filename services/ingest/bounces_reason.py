@@ -10,8 +10,13 @@ import re
 
 from services.ingest.bounces_phrases import DELAYED
 from services.ingest.bounces_reasons import REASONS
+from services.ingest.bounces_reasons_elsewhere import ELSEWHERE
+from services.ingest.bounces_reasons_first import FIRST
 
 LONGEST = 4096
+
+Table = tuple[tuple[str, re.Pattern[str]], ...]
+"""Reasons, each with the phrases that tell it; the first whose phrases are found counts."""
 
 UNDEFINED = "undefined"
 HARD = frozenset({"userunknown", "hostunknown", "hasmoved", "notaccept"})
@@ -22,12 +27,26 @@ _CODE = re.compile(r"(?:(?<![\w.#/:])|(?<=\s:))([45][0-5]\d)(?=[\s\-:<,\])]|$)(?
 _QUOTED_CODE = re.compile(r"\.\.\. ([45][0-5]\d) ")
 _LAST_ANSWER = re.compile(r"<([45][0-5]\d) ([245]\.\d{1,2}\.\d{1,3}) [^<>\n]{1,300}>")
 _SPACE = re.compile(r"\s+")
-_NO_REASON = re.compile(
-    r"https?://\S{1,500}|\S{0,120}@\S{1,255}|(?:recipient|sender) address rejected:|"
-    r"rejected by the (?:server|recipient)[^.\n]{0,80}",
+_NAMES = re.compile(r"https?://\S{1,500}|\S{0,120}@\S{1,255}", re.IGNORECASE)
+_ANY_ANSWER = re.compile(
+    r"(?:recipient|sender) address rejected:|rejected by the (?:server|recipient)[^.\n]{0,80}|"
+    r"\bhost \S{1,255}(?: \[[^\]]{1,60}\])?(?: said)?:",
     re.IGNORECASE,
 )
-"""What stands in an answer and is not its reason: names, addresses, and words that begin any answer."""
+"""What stands in an answer and is not its reason: names and addresses, and words that begin any answer."""
+
+_CONTENT = re.compile(
+    r"end\s+of\s+data|>>> ?data\b|smtp command\s+data|in\s+reply\s+to\s+data\b", re.IGNORECASE
+)
+_NO_RECIPIENT = re.compile(
+    r"no valid recipients|need rcpt|have an? [^\n]{0,60}account|does not exist", re.IGNORECASE
+)
+_PASSING = re.compile(
+    r"host name lookup failure|temporar(y|ily)|try (again|later)|will be retried", re.IGNORECASE
+)
+_UNVERIFIED = re.compile(
+    r"unverified|verification|temporar|try (again|later)|greylist|grey-list", re.IGNORECASE
+)
 
 _BY_STATUS = {
     "1.1": "userunknown",
@@ -150,16 +169,28 @@ def code_of(said: str) -> str:
 
 def reason_of(status: str, said: str) -> str:
     """One word for it; `undefined` when nothing tells."""
+    reason = _reason_of(status, said)
+    if reason == "hostunknown" and (status.startswith("4") or _PASSING.search(said[:LONGEST])):
+        return "networkerror"  # its name could not be looked up just now, which says nothing of the address
+    if reason == "userunknown" and status.startswith("4") and _UNVERIFIED.search(said[:LONGEST]):
+        return "systemerror"
+    return reason
+
+
+def _reason_of(status: str, said: str) -> str:
     whole = _SPACE.sub(" ", said[:LONGEST]).strip()
-    text = _NO_REASON.sub(" ", whole)
+    named = _NAMES.sub(" ", whole)
+    if clear := _spoken(named, FIRST):
+        return clear
+    text = _ANY_ANSWER.sub(" ", named)
     detail = status.partition(".")[2]
-    spoken = _spoken(text)
+    spoken = _spoken(text, REASONS) or _spoken(text, ELSEWHERE)
     if spoken in _BEFORE_STATUS and not (detail == "2.2" and spoken in _OF_A_FULL_MAILBOX):
         return spoken
+    if spoken == "notaccept" and detail == "1.10":
+        return spoken  # what RFC 7505 section 4.2 means by it; others mean that there is no such user
     if detail in _BY_STATUS:
         return _BY_STATUS[detail]
-    if spoken == "userunknown" and _after_content(whole) and not status:
-        return "filtered"
     return (
         spoken
         or _BY_STATUS_AT_LAST.get(detail)
@@ -182,13 +213,14 @@ def temporary_of(status: str, code: str, said: str) -> bool:
     return bool(DELAYED.search(said[:LONGEST]))
 
 
-def _spoken(text: str) -> str:
-    return next((reason for reason, phrases in REASONS if phrases.search(text)), "")
+def _spoken(text: str, table: Table) -> str:
+    return next((reason for reason, phrases in table if phrases.search(text)), "")
 
 
-def _after_content(text: str) -> bool:
-    """Whether the server saw the mail first: then it judged the mail, not the address."""
-    return (
-        re.search(r"end of data|>>> data|in reply to end of|smtp command data", text, re.IGNORECASE)
-        is not None
-    )
+def saw_content(text: str) -> bool:
+    """Whether the server answered to the mail itself, not to the address: then it judged the mail.
+
+    A client that asks for everything at once shows DATA last as well when no recipient was taken.
+    """
+    text = text[: 2 * LONGEST]
+    return _CONTENT.search(text) is not None and _NO_RECIPIENT.search(text) is None

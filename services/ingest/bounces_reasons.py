@@ -32,7 +32,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\bdmarc\b",
             r"\bspf\b|\bdkim\b|sender policy framework",
             r"unauthenticated (e?mail|mail)|multiple authentication checks failed",
-            r"fails? authentication",
+            r"fails? authentication|domain ?keys|is not (allowed|permitted) to send (e?mail )?from",
             r"authentication (requirements|checks?) ",
         ),
     ),
@@ -43,6 +43,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"unverif(y|i)able sending ip|cannot (find your|resolve your) (reverse|host)",
             r"client host rejected: cannot",
             r"cannot (get|resolve) the name of your|server access [^\n]{1,60} forbidden by",
+            r"\bip name lookup failed|mismatches client ip|unresolvable relay host",
+            r"without a valid sender domain",
         ),
     ),
     (
@@ -61,14 +63,15 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"too many (connections|sessions|concurrent)|connection (rate|limit)",
             r"connection frequency",
             r"rate limit|too many errors from your ip|exceeded the connection",
-            r"connections? (are )?refused from your",
+            r"connections? (are )?refused from your|frequency limit",
         ),
     ),
     (
         "speeding",
         _any(
             r"too (many|much) (mail|messages|emails|recipients)|sending (rate|quota|too fast)",
-            r"receiving mail at a rate|hourly (limit|quota)|throttl",
+            r"receiving mail at a rate|(hourly|daily) (limit|quota|message)|throttl|unusual rate of",
+            r"try again (more )?slow(er|ly)|slow down",
         ),
     ),
     (
@@ -84,8 +87,11 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(
             r"block(ed)? (using|by|list|for)|\bblocked\b|black ?list|blocklist|\brbl\b|spamhaus",
             r"spamcop|\bdnsbl\b",
-            r"banned sending ip|client host (rejected|\[[^\]]{1,60}\] blocked)|open relay",
-            r"dynamic ip",
+            r"banned sending ip|client host (rejected|\[[^\]]{1,60}\] blocked)|open (relay|proxy)",
+            r"dynamic[ -]ip|dial-?up|messages from [^\n]{0,80}weren't sent|looks suspiciously like",
+            r"not (currently )?accepting mail from your|not allowed to connect",
+            r"mail from \[?\d{1,3}\.\d{1,3}\.[\d.]{3,7}\]? (was )?refused",
+            r"(server|host) is listed (by|at|on|in)",
             r"access denied|service refused|connection (refused|dropped|rejected) (by|due|from)",
             r"go away",
             (
@@ -115,7 +121,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(
             r"has moved|no forwarding address|recipient (has )?moved|new address|user has moved",
             r"has been replaced by",
-            r"please try <|address has changed|moved to",
+            r"please try <|address has changed|moved to|user not local\b",
         ),
     ),
     (
@@ -129,7 +135,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
                 r"(over|exceed(s|ed|ing)?|out of|insufficient)[^\n]{0,30}(quota|mail ?box|storage|disk space|"
                 r"allowed size)"
             ),
-            r"quota (violation|exceed|full|reached)|overquota|mail ?box space not enough",
+            r"quota (violation|exceed|full|reached)|overquota|mail ?box space not enough|full mailbox",
             r"not enough (disk|storage) space",
             r"too much mail stored|no space left|mailbox size limit|user is over",
             r"メールボックスが一杯|一杯のため",
@@ -144,15 +150,15 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
                 r"(account|mailbox|user|recipient|address)[^\n]{0,40}(suspend|disabled|discontinued|inactive|"
                 r"locked|deactivated|frozen)"
             ),
-            (r"(suspended|disabled|inactive|locked|closed) (account|mailbox|user|recipient|address)"),
+            (r"\b(suspended|disabled|inactive|locked|closed) (account|mailbox|user|recipient|address)"),
             r"not been collected|temporarily inactiv|has been disabled|currently disabled",
         ),
     ),
     (
         "mesgtoobig",
         _any(
-            r"message (size )?(is )?too (big|large)|size limit",
-            r"exceeds? (the )?(maximum|fixed|size|message|limit)",
+            r"message (size |file )?(is )?too (big|large)|size limit",
+            r"exceed(s|ed)? (the )?(max|fixed|size|message|limit)",
             r"too large|max(imum)? message size|message length exceeds|line limit exceeded",
             r"larger than",
         ),
@@ -160,8 +166,9 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "notaccept",
         _any(
-            r"(does ?(not|n't)|doesn't|not) accept (any )?(mail|e-mail|email)|no smtp service",
-            r"null ?mx|not accepting mail",
+            r"(does ?(not|n't)|doesn't|not) accept (any )?(mail|e-mail|email)(?! (with|from))\b",
+            r"no smtp service",
+            r"null ?mx|not accepting mail(?! (with|from (your|unknown|senders|hosts|servers|this)))",
             r"no mx records? (was |were )?found|couldn't find a mail exchanger|no mail exchanger",
             r"mx (record )?points to|domain does not (receive|accept)",
             r"all (relevant )?mx records point to",
@@ -171,15 +178,16 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "hostunknown",
         _any(
             (
-                r"(host|domain|dns|name)[^\n]{0,25}(unknown|not found|lookup (failure|error)|does ?(not|"
-                r"n't) exist)"
+                r"(\bhost|domain|dns|name server)(?! said)[^\n]{0,25}?(unknown|not found|lookup (failure|error)"
+                r"|does ?(not|n't) exist)"
             ),
             r"(unknown|no such|bad|invalid|illegal) (host|domain|destination system|mail domain)",
             r"host or domain name not found",
             r"unrout(e)?able (address|mail domain|domain)|couldn't find any host|couldn't resolve",
             r"not routable",
             r"domain[^\n]{0,30}(may not exist|is not valid|could not be found)",
-            r"name or service not known|nxdomain",
+            r"name or service not known|nxdomain|(domain|host) must exist",
+            r"mail domain [^\n]{0,60} is unknown",
             r"553 \S{1,80} does not exist|name server[^\n]{0,20}host not found|no such domain",
         ),
     ),
@@ -201,7 +209,20 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"not (a )?(known|valid|listed|our|registered)",
             r"mailbox (unavailable|not available|not found)",
             r"recipient not found|could ?(not|n't) be found|wasn.t found|no matches",
-            r"not our customer",
+            r"not our customer|^(smtp; ?)?5\d\d[ -](#?5\.\d\.\d{1,2} )?\W{0,3}not found",
+            r"(not|n't) exists?\b",
+            r"\bbad[ _-]?(recipient|rcpt ?to)|archived recipient|can(no|')t accept user",
+            r"(user|recipient)\W{0,6}not ok",
+            r"destination (addresses were unknown|server rejected recipients)|address[ _]not[ _]found",
+            r"not an? (active|local) (e-?mail )?address|(recipient|user|address) is not local",
+            r"not email addresses",
+            r"mailbox not present|no mail box|account unavailable|non-existent",
+            r"no one (at|by|with) (this|that)",
+            r"unknown (e-?mail|virtual)|missing home directory|not found in (the )?(ldap|directory)",
+            r"(doesn't|does not) handle mail for|unable to find (alias|user)|not a member of (the )?domain",
+            r"(recipient|address) (cannot|can't|could not) be verified|no longer accepts",
+            r"user path no exist",
+            r"[45]\.1\.\d{1,2} address rejected",
             r"existe pas|no existe|nicht (bekannt|vorhanden|gefunden)|unbekannt|desconocid",
             r"inconnu|リストにありません",
             r"is not a (valid|known|registered)|did not exactly match|not hbc|no one here",
@@ -214,7 +235,9 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"network (error|unreachable|is unreachable)|no route to host|too many hops|hop count",
             r"mail loop|routing loop|looping",
             r"unable to establish an smtp connection|wasn't able to establish|connection refused",
-            r"loops back",
+            r"loops back|connection (was )?(reset|dropped|closed|lost|broken)|(is|host) unreachable",
+            r"not reachable",
+            r"unexpected name server reply|unable to resolve route",
             r"name server timeout|network is down|could not connect|unable to connect",
         ),
     ),
@@ -228,7 +251,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"cannot send message for|aborted after|maximum delivery attempts|will be retried",
             r"queue(d)? (time|period)|undeliverable for",
             r"host name lookup failure|deferred|is delayed|unable to be delivered after",
-            r"socket error|delay",
+            r"socket error|delay|retry time not reached|failing for a long time|after \d{1,3} tries",
         ),
     ),
     (
@@ -236,7 +259,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(
             r"content[^\n]{0,20}(error|reject|not accept|unaccept|denied)|media error",
             r"invalid (content|header|mime|charset)",
-            r"8-?bit|malformed|message (format|header)|improper|conversion|bare (lf|cr)",
+            r"8-?bit|malformed|message (format|header)|improper(?! sequence)|conversion|bare (lf|cr)",
             r"header (size|line|missing)",
         ),
     ),
@@ -256,7 +279,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(
             r"not authori[sz]ed|not permitted|permission denied|authorization",
             r"does not support tls[^\n]{0,20}required",
-            r"must (issue|use) (a )?(starttls|auth)|encryption|security",
+            r"must (issue|use) (a )?(starttls|auth)|starttls is required|encryption|security",
+            r"authentication (failure|required|credentials)|credentials invalid",
             r"sender (is )?not (allowed|authenticated)|restricted",
         ),
     ),
@@ -279,11 +303,16 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "syntaxerror",
-        _any(r"syntax|command (unrecogni[sz]ed|not implemented)|bad sequence|pipelin|malformed address"),
+        _any(
+            r"syntax|command (unrecogni[sz]ed|not recogni[sz]ed|(parameter )?not implemented)|pipelin",
+            r"(bad|improper) (command )?sequence|must precede|malformed address",
+        ),
     ),
     (
         "systemfull",
-        _any(r"insufficient (system|disk)|mail server is full|not enough space on|system storage"),
+        _any(
+            r"insufficient (system|disk)|mail server is full|not enough space on|system storage|system full"
+        ),
     ),
     (
         "systemerror",
@@ -293,7 +322,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
                 r"failure|unavailable|temporar)"
             ),
             r"temporar(y|ily)|try again later|unable to contact ldap|does not support tls",
-            r"not currently available",
+            r"not currently available|(server|system) (is )?(too )?busy|transaction failed$",
+            r"could not load|queue file|(input/output|write) error|can't create (user )?output",
         ),
     ),
     (

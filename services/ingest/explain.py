@@ -9,7 +9,8 @@ from typing import Any
 
 from services.ingest.authentication import Said, authenticate
 from services.ingest.bounces import bounce_of
-from services.ingest.headers import Address, addresses, written_date
+from services.ingest.dates import written_date
+from services.ingest.headers import Address, addresses
 from services.ingest.parse_workers import ParseWorkers, parsed
 from services.ingest.parsing import ParsedMail, parse
 from services.ingest.recognise import AUTO_REPLIES, NOTICES, Recognised, recognise

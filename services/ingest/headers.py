@@ -1,24 +1,26 @@
-"""What stands in a mail's headers: decoded words, addresses, ids, dates.
+"""What stands in a mail's headers: decoded words, addresses, ids.
 
 Every function takes the raw field body as the parser gives it (folded, 8-bit bytes as surrogates) and never
 raises: what cannot be read is left out or kept as it stands. All take time linear in their input; the
 standard library's parser of addresses does not (cpython#136063).
 """
 
-import binascii
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from email.quoprimime import header_decode
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from services.ingest.text import decode, one_line
+from shared.domain.transfer import decoded
 
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _BREAK = re.compile(r"[\r\n]+")
-_WORD = re.compile(r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,30})?\?([bBqQ])\?([^?]{0,20000})\?=")
-_ID = re.compile(r"<([^<>\s]{1,998})>")
+_WORD = re.compile(
+    r"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,30})?\?([bBqQ])\?((?:[^?]|(?<!=)\?(?!=)){0,20000})\?="
+)  # a question mark within the text is forbidden and common
+_ID = re.compile(r"<([^<>]{1,998})>")
+_MOST_GAPS = 3
+_ESCAPED_ANGLES = {"&lt;": "<", "&gt;": ">"}
 _BARE_ID = re.compile(r"(?<![^<>\s,;\"()@])[^<>\s,;\"()@]{1,500}@[^<>\s,;\"()@]{1,497}")
 _LONE_WORD = re.compile(r"^\s*(?=[^\s\d]{0,200}\d)([^\s<>,;]{4,500})\s*$")
 _TOKEN = re.compile(
@@ -28,11 +30,12 @@ _TOKEN = re.compile(
 )
 _GROUP = re.compile(r"^[^@:\[]*:")
 _COMMENT_MARK = re.compile(r"\\.|[()\"]", re.DOTALL)
-_USUAL_TYPE = re.compile(r"[ \t]*[\w.+-]+/[\w.+-]+[ \t]*(?:;|$)", re.ASCII)
-_ANY_TYPE = re.compile(r"\s*([^\s;/]+)\s*/\s*([^\s;]+)\s*;?")
-_LONGEST_DATE = 1000
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ADDRESS = re.compile(r"(?<![^\s@<>,;\"])[^\s@<>,;\"]+@[^\s@<>,;\"]+")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_ADDRESS = re.compile(rf"(?:(?<![^\s@<>,;\"])[^\s@<>,;\"]+|{_QUOTED})@[^\s@<>,;\"]+", re.DOTALL)
+_ROUTE = re.compile(r"@[^@:\[]*(?:\[[^\]]*\])?\s*(?:,[\s,]*@[^@:\[]*(?:\[[^\]]*\])?\s*)*:")
+_SPACES_OUTSIDE = re.compile(rf"({_QUOTED})|\s+", re.DOTALL)
+_ESCAPED_MARK = re.compile(r"\\([^\w\s])")
 # Each pattern above begins where its run begins (the look-behinds) or is bounded: else it were quadratic.
 _SPACE = re.compile(r"\s+")
 
@@ -87,11 +90,7 @@ def _words(value: str) -> str:
 def _payload(encoding: str, text: str) -> bytes:
     if encoding in "qQ":
         return header_decode(text).encode("latin-1", "replace")
-    data = text.encode("ascii", "ignore")
-    try:
-        return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
-    except binascii.Error:
-        return data
+    return decoded(text.encode("ascii", "ignore"), "base64")
 
 
 def without_comments(value: str) -> tuple[str, list[str]]:
@@ -121,62 +120,86 @@ def without_comments(value: str) -> tuple[str, list[str]]:
 
 
 def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
-    """The mailboxes of an address field (RFC 5322 §3.4), groups opened up, at most `most` of them."""
+    """The mailboxes of an address field (RFC 5322 §3.4), groups opened up, at most `most` of them.
+
+    What is quoted is a name, whatever stands in it, unless it is the local part of an address, or the one
+    address that there is. A route before an address is left out, as RFC 5322 §4.4 has it.
+    """
     found: list[Address] = []
     value, comments = without_comments(_eight_bit(unfolded(raw)))
     passed = 0
-    words: list[str] = []
-    angle: str | None = None
-    said: list[str] = []
+    one = _Mailbox()
     for token in _TOKEN.finditer(value + ","):
         kind = token.lastgroup
         if kind == "end":
-            address = _address(words, angle, said)
+            address = one.address()
             if address is not None:
                 found.append(address)
                 if len(found) >= most:
                     break
-            words, angle, said = [], None, []
+            one = _Mailbox()
         elif kind == "angle":
-            angle = token["angle"] if angle is None else angle
+            one.angle = token["angle"] if one.angle is None else one.angle
         elif kind == "quoted":
-            words.append(_ESCAPED.sub(r"\1", token["quoted"][1:-1]))
-        elif kind != "comment" and (angle is None or not words):
-            _add(words, said, token[0])
+            one.add_quoted(token[0], before_at=value.startswith("@", token.end()))
+        elif kind != "comment" and (one.angle is None or not one.words):
+            one.add(token[0])
         if comments:
             within = token[0].count("\0")
-            said += (_ESCAPED.sub(r"\1", one) for one in comments[passed : passed + within])
+            one.said += (_ESCAPED.sub(r"\1", said) for said in comments[passed : passed + within])
             passed += within
     return tuple(found)
 
 
-def _add(words: list[str], said: list[str], more: str) -> None:
-    """Add to the words of an address; what names a group, or is said of it, is none of them."""
-    begun = _GROUP.match(more)
-    if begun:
-        words.clear()
-        said.clear()
-    words.append(more[begun.end() :] if begun else more)
+class _Mailbox:
+    """What stands between two commas: `words`, of which `bare` are those that are not quoted; what stands in
+    the first angle brackets; and the comments, which are shown behind the name, for people tell by them who
+    writes: "(Sales)"."""
 
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.bare: list[str] = []
+        self.angle: str | None = None
+        self.said: list[str] = []
 
-def _address(words: list[str], angle: str | None, said: list[str]) -> Address | None:
-    """`said`: the comments; they are shown behind the name, for people tell by them who writes: "(Sales)"."""
-    written = "".join(words)
-    if angle is not None and "@" in angle:
-        return Address(_bare(angle), _name(written, said))
-    decoded = one_line(_words(written))
-    found = _ADDRESS.search(decoded)  # some senders encode "Name <address>" as a whole
-    if found is None:
-        return None
-    return Address(_bare(found[0]), _name(decoded[: found.start()].strip(' <"'), said))
+    def add(self, more: str) -> None:
+        """Words; what names a group, or is said of it, is none of them."""
+        begun = _GROUP.match(more)
+        if begun:
+            self.words.clear()
+            self.bare.clear()
+            self.said.clear()
+            more = more[begun.end() :]
+        more = _ESCAPED_MARK.sub(r"\1", more)
+        self.words.append(more)
+        self.bare.append(more)
+
+    def add_quoted(self, written: str, before_at: bool) -> None:
+        """A quoted word; `before_at`: it is the local part of an address."""
+        self.words.append(written if before_at else _ESCAPED.sub(r"\1", written[1:-1]))
+        self.bare.append(written if before_at else " ")
+
+    def address(self) -> Address | None:
+        """The mailbox; None when there is no address in it."""
+        written = "".join(self.words)
+        if self.angle is not None and "@" in self.angle:
+            return Address(_bare(self.angle), _name(written, self.said))
+        shown = one_line(_words(written))
+        found = _ADDRESS.search(one_line(_words("".join(self.bare)))) or _ADDRESS.search(shown)
+        if found is None:  # some senders encode "Name <address>" as a whole
+            return None
+        return Address(_bare(found[0]), _name(shown[: shown.rfind(found[0])].strip(' <"'), self.said))
 
 
 def _bare(address: str) -> str:
-    return _SPACE.sub("", one_line(_words(address))).lower()
+    """Without white space that is not quoted, the route before it, and the root's dot behind it."""
+    spaceless = _SPACES_OUTSIDE.sub(lambda gap: gap[1] or "", one_line(_words(address)).replace("\0", ""))
+    routed = _ROUTE.match(spaceless) if spaceless.startswith("@") else None
+    return spaceless[routed.end() if routed else 0 :].lower().rstrip(".")
 
 
 def _name(written: str, said: Sequence[str] = ()) -> str:
-    name = one_line(_SPACE.sub(" ", _words(written))).strip("\"' ")
+    name = one_line(_SPACE.sub(" ", _words(written))).strip("\"' ").removesuffix("<").rstrip()
     comment = one_line(_SPACE.sub(" ", " ".join(map(_words, said)))).strip()
     return f"{name} ({comment})" if name and comment else name or comment.strip("\"' ")
 
@@ -185,10 +208,30 @@ def ids(raw: str) -> list[str]:
     """The message ids of a field, without `<>`, in the order written, each once (RFC 5322 §3.6.4).
 
     Some programs write neither `<>` nor `@`: a lone word is an id if a digit is in it, so that `none` is not.
+    Others encode the field (a long id of Exchange's comes so), fold within an id, or write `&lt;`. Of a
+    sentence ("ada@example.org's message of Monday") an address is no id.
     """
-    value = one_line(_eight_bit(unfolded(raw)))
-    found = _ID.findall(value) or _BARE_ID.findall(value) or _LONE_WORD.findall(value)
+    value = one_line(_words(_eight_bit(unfolded(raw))))
+    for written, meant in _ESCAPED_ANGLES.items():
+        value = value.replace(written, meant)
+    found = [one for inner in _ID.findall(value) if (one := _id_within(inner))]
+    found = found or _bare_ids(value) or _LONE_WORD.findall(value)
     return list(dict.fromkeys(found))
+
+
+def _id_within(inner: str) -> str:
+    """What stands between angle brackets, if it is an id."""
+    if not _SPACE.search(inner):
+        return inner
+    one = _SPACES_OUTSIDE.sub(lambda gap: gap[1] or "", inner)
+    return one if "@" in one and len(_SPACE.findall(inner.strip())) <= _MOST_GAPS else ""
+
+
+def _bare_ids(value: str) -> list[str]:
+    found: list[str] = _BARE_ID.findall(value)
+    if not found or all("@" in word or word == "," for word in value.split()):
+        return found
+    return [one for one in found if any(map(str.isdigit, one)) and not one.endswith("'s")]
 
 
 def own_id(raw: str) -> str:
@@ -198,37 +241,3 @@ def own_id(raw: str) -> str:
         return found[0]
     written = one_line(_eight_bit(unfolded(raw))).strip("<> ")
     return written if written and not _SPACE.search(written) and len(written) <= 998 else ""
-
-
-def date_of(raw: str) -> datetime | None:
-    """The date in UTC (RFC 5322 §3.3); None when it is none."""
-    found = written_date(raw)
-    try:
-        return found.astimezone(UTC) if found is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def written_date(raw: str) -> datetime | None:
-    """The date as the sender's clock had it, in the sender's zone; UTC when the field names none.
-
-    ISO 8601 is read too, which some programs write in its place.
-    """
-    written = without_comments(unfolded(raw[:_LONGEST_DATE]))[0].replace("\0", " ").strip()
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            found = read(written)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return None
-
-
-def plain_type(raw: str) -> str:
-    """A Content-Type as the standard library takes it: type and subtype without spaces or comments around
-    them, a semicolon after them (RFC 2045 §5.1)."""
-    if _USUAL_TYPE.match(raw):
-        return raw
-    written = without_comments(raw)[0].replace("\0", " ")
-    found = _ANY_TYPE.match(written)
-    return f"{found[1]}/{found[2]}; {written[found.end() :].lstrip()}" if found else raw

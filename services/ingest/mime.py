@@ -13,13 +13,13 @@ Raises what the library raises on hostile bytes; `parse` is the place that trans
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import Compat32
 from typing import TYPE_CHECKING
 
-from services.ingest.headers import plain_type
+from services.ingest.mime_fields import plain_encoding, plain_parameters, plain_type
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -41,6 +41,14 @@ _ANY_BOUNDARY = re.compile(
 )
 
 
+_MENDED: Mapping[str, Callable[[str], str]] = {
+    "type": lambda value: plain_parameters(plain_type(value)),
+    "disposition": plain_parameters,
+    "transfer-encoding": plain_encoding,
+}
+"""How what describes a part is written as the library takes it, by what follows `Content-`."""
+
+
 class _Guarded(Compat32):
     """As `compat32`, with two differences.
 
@@ -52,8 +60,8 @@ class _Guarded(Compat32):
         name, value = super().header_source_parse(sourcelines)
         if name[:8].lower() == "content-":
             value = value[:_LONGEST_PARAMETERS]
-            if name[8:].lower() == "type":
-                value = plain_type(value)
+            mend = _MENDED.get(name[8:].lower())
+            value = mend(value) if mend is not None else value
         return name, value
 
     def header_fetch_parse(self, name: str, value: str) -> str:  # noqa: ARG002 (the library's signature)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.ingest.bodies import Bodies, Report
-from services.ingest.headers import Address, addresses, date_of, ids, own_id, text_of, unfolded
+from services.ingest.dates import date_of
+from services.ingest.headers import Address, addresses, ids, own_id, text_of, unfolded
 from services.ingest.mime import Part, mended, split, whole
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from services.ingest.dates import date_of
 from services.ingest.explain import explain
-from services.ingest.headers import addresses, date_of, text_of
+from services.ingest.headers import addresses, text_of
 from services.ingest.parsing import LIMITS, parse
 from tests.conformance.cases import read_list
 from tests.conformance.groups import Answer

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.headers import Address, addresses, date_of, ids, own_id, plain_type, text_of
+from services.ingest.dates import date_of
+from services.ingest.headers import Address, addresses, ids, own_id, text_of
+from services.ingest.mime_fields import plain_type
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def attribution(lines: Sequence[str], quoted: Sequence[bool], at: int) -> Openin
     return found
 
 
-def is_dated_name(line: str) -> bool:
-    """Whether the line holds a date and a time."""
+def has_date_and_time(line: str) -> bool:
+    """Whether a date and a time stand in the line."""
     words = folded(line).translate(_DIGITS)
     return _DATE.search(words) is not None and _TIME.search(words) is not None
 

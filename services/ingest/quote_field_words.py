@@ -20,9 +20,9 @@ _FIELDS = {  # from, date, to, cc, subject; commas between the names for one thi
     ),
     "fr": (
         "de, expéditeur",
-        "date, envoyé, envoyé le",
+        "date, envoyé, envoyé le, message du",
         "à, a, pour, destinataire",
-        "cc, copie, cc à",
+        "cc, copie, cc à, copie à",
         "objet, sujet",
     ),
     "es": ("de, remitente", "fecha, enviado, enviado el", "para, a, destinatario", "cc, copia", "asunto"),
@@ -104,10 +104,22 @@ _OTHER_FIELDS = (
 
 _KINDS = ("from", "date", "to", "cc", "subject")
 
+_PLAIN_DATES = (
+    "date, datum, fecha, data, dato, päivämäärä, päiväys, dátum, dată, ημερομηνία, tarih, дата, תאריך,"
+    " تاريخ, التاريخ, 日期, 时间, 日付, 日時, 날짜, tanggal, tarikh, ngày, วันที่, تاریخ, তারিখ, dagsetning,"
+    " datums, kuupäev, दिनांक, தேதி"
+)
+"""Names of the date that people use in forms of their own, too; the others mean when a mail was sent."""
+
+SENT = "sent"
+"""The kind of such another name."""
+
+_NAMES_OF_DATES = frozenset(folded(name) for name in _PLAIN_DATES.split(", "))
+
 FIELD_KINDS: Mapping[str, str] = {folded(name): "other" for name in _OTHER_FIELDS.split(", ")} | {
-    folded(name): kind
+    folded(name): SENT if kind == "date" and folded(name) not in _NAMES_OF_DATES else kind
     for names in _FIELDS.values()
     for kind, several in zip(_KINDS, names, strict=True)
     for name in several.split(", ")
 }
-"""The kind of a header field by its name in any language: from, date, to, cc, subject or other."""
+"""The kind of a header field by its name in any language: from, date, sent, to, cc, subject or other."""

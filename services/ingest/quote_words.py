@@ -53,6 +53,17 @@ _OTHERS_MARKERS = (
     "antwoord boven deze lijn",
 )
 
+MARKER_PHRASE = re.compile(
+    r"(?:please |in replies,? |to reply,? |when replying,? |to respond,? ){0,2}"
+    r"(?:reply|respond|answer|write|type|enter|add|post)(?: your| a| my)?"
+    r"(?: (?:reply|response|answer|comment|comments|message|text|email))? above this line"
+    r"(?: to [^.]{1,60})?\.?"
+    r"|reply above\. do not remove this line\.?"
+    r"|(?:please )?do not (?:write|type|reply|edit|add anything) below this line\.?"
+    r"|in replies all text above this line is added to the ticket\.?"
+)
+"""The same in English, in the words of many products; a whole folded line, without what decorates it."""
+
 _WROTE = {
     "en": ("wrote", "writes"),
     "de": ("schrieb", "schreibt", "geschrieben"),
@@ -97,6 +108,14 @@ _WROTE = {
     "hi": ("ने लिखा",),
     "ta": ("எழுதினார்", "எழுதியது"),
     "bn": ("লিখেছেন",),
+    "af": ("geskryf", "het geskryf"),
+    "gl": ("escribiu",),
+    "eu": ("idatzi du", "idatzi dau"),
+    "sq": ("shkroi", "ka shkruar"),
+    "mk": ("напиша",),
+    "sw": ("aliandika",),
+    "fil": ("sinulat ni",),
+    "ur": ("نے لکھا",),
 }
 
 TOLD = re.compile(
@@ -121,6 +140,12 @@ _WROTE_UNSPACED = {
     "ja": ("書きました", "書き込みました", "のメール", "のメッセージ"),
     "ko": ("님이 작성", "작성", "쓴 글"),
     "th": ("เขียนว่า",),
+    "mr": ("लिहिले",),
+    "gu": ("લખ્યું",),
+    "te": ("రాశారు",),
+    "ml": ("എഴുതി",),
+    "kn": ("ಬರೆದಿದ್ದಾರೆ",),
+    "pa": ("ਲਿਖਿਆ",),
 }
 """In writing without spaces between words, or with endings joined to them."""
 
@@ -128,7 +153,8 @@ _ORIGINAL = {
     "en": ("original message", "original mail", "original email", "original appointment", "reply message",
            "replied message"),
     "de": ("ursprüngliche nachricht", "originalnachricht", "original nachricht", "original-nachricht",
-           "ursprüngliche e-mail", "ursprüngliche mail", "ursprünglicher termin"),
+           "ursprüngliche e-mail", "ursprüngliche mail", "ursprünglicher termin", "antwortnachricht",
+           "antwort nachricht"),
     "fr": ("message d'origine", "message original", "message initial", "courriel original", "mail original",
            "rendez-vous d'origine"),
     "es": ("mensaje original", "correo original", "cita original"),
@@ -231,6 +257,9 @@ FORWARD_PREFIXES = frozenset(
 ORIGINAL = frozenset(folded(word) for words in _ORIGINAL.values() for word in words)
 FORWARDED = frozenset(folded(word) for words in _FORWARDED.values() for word in words)
 ALL_MARKERS = frozenset(folded(words) for words in (*MARKERS.values(), *_OTHERS_MARKERS))
+
+ORIGINAL_IN_RULES = frozenset(("original", "原文", "원문"))
+"""Shorter words for it, which mean it only between dashes across the page."""
 
 _UNSPACED = [re.escape(folded(word)) for words in _WROTE_UNSPACED.values() for word in words]
 _WORDS = sorted(

@@ -10,10 +10,19 @@ all, and no pattern repeats a repetition.
 import re
 from collections.abc import Sequence
 
-from services.ingest.quote_attributions import attribution, may_end_attribution
-from services.ingest.quote_field_words import FIELD_KINDS
+from services.ingest.quote_attributions import attribution, has_date_and_time, may_end_attribution
+from services.ingest.quote_field_words import FIELD_KINDS, SENT
 from services.ingest.quote_openers import ENDS, LONGEST_OPENER, MOST_WRAPPED, WRAPPED_AT, Opener, Opening
-from services.ingest.quote_words import ALL_MARKERS, FORWARDED, FORWARDED_BY, ORIGINAL, WROTE_LAST, folded
+from services.ingest.quote_words import (
+    ALL_MARKERS,
+    FORWARDED,
+    FORWARDED_BY,
+    MARKER_PHRASE,
+    ORIGINAL,
+    ORIGINAL_IN_RULES,
+    WROTE_LAST,
+    folded,
+)
 
 MOST_FIELDS = 40
 """Lines of a block of header fields; addressees may be wrapped into many."""
@@ -32,11 +41,24 @@ _CAPTION = re.compile(rf"[-{_DASHES}]{{4,}}[^-\w]*\w.*[^-]?[-{_DASHES}]{{4,}}")
 _RULES = frozenset(_DECORATION) - {">", "+", "#"}
 
 _QUOTE_MARK = re.compile(r" {0,3}>")
+_NAME_IN_MARKS = re.compile(r">>> .{1,200} >>>\s{0,20}")
+_STARTS_OF_ORIGINAL = tuple(f"{words} " for words in ORIGINAL)
+_STARTS_OF_FORWARDED = tuple(f"{words} " for words in FORWARDED)
 
 
 def is_marked(line: str) -> bool:
-    """Whether the line is quoted by `>`; the `>From ` of mailbox files is not (RFC 4155)."""
-    return _QUOTE_MARK.match(line) is not None and not line.startswith(">From ")
+    """Whether the line is quoted by `>`.
+
+    The `>From ` of mailbox files is not (RFC 4155), nor is the attribution of one client.
+    """
+    if _QUOTE_MARK.match(line) is None or line.startswith(">From "):
+        return False
+    return not _is_name_in_marks(line)
+
+
+def _is_name_in_marks(line: str) -> bool:
+    """ ">>> Ann Example <ann@example.com> 05.03.2025 9:15 >>>": how one client leads to what it quotes."""
+    return line.startswith(">>> ") and _NAME_IN_MARKS.fullmatch(line) is not None and has_date_and_time(line)
 
 
 def unmarked(line: str) -> str:
@@ -97,7 +119,8 @@ def is_rule(line: str) -> bool:
 def header_fields(lines: Sequence[str], start: int) -> tuple[dict[str, str], int]:
     """The header fields at `start`, kind to value, and the line after them; empty when there are none.
 
-    Fields may stand apart by an empty line or two, and may be wrapped. The first field of a kind counts.
+    Fields may stand apart by an empty line or two, and may be wrapped. The first field of a kind counts. The
+    date of sending is there as "sent", too, if its name says that it is one.
     """
     found: dict[str, str] = {}
     end, current = start, ""
@@ -105,6 +128,9 @@ def header_fields(lines: Sequence[str], start: int) -> tuple[dict[str, str], int
         line = lines[at].strip()
         kind, value = _field(line)
         if kind:
+            if kind == SENT:
+                found.setdefault(SENT, value)
+                kind = "date"
             if kind not in found:
                 found[kind] = value
             current, end = kind, at + 1
@@ -146,22 +172,34 @@ def _with_fields(lines: Sequence[str], quoted: Sequence[bool], kind: Opener, at:
 
 
 def _separator(line: str) -> Opener | None:
-    if line.casefold() in ALL_MARKERS:
+    if _is_marker(line.casefold()):
         return Opener.MARKER
     if line[0].isalnum() and not line.endswith(ENDS):
         return None
     core = line.strip(_DECORATION)
     words = folded(core)
     named = words.rstrip(" :\N{FULLWIDTH COLON}")
-    if named in ALL_MARKERS:
+    if _is_marker(named):
         return Opener.MARKER
     decorated = line[:2].strip(_DECORATION) == "" and line[-2:].strip(_DECORATION) == "" and line != core
-    if named in FORWARDED and (decorated or words != named):
+    by_somebody = decorated and words.startswith(FORWARDED_BY)
+    if by_somebody or (named in FORWARDED and (decorated or words != named)):
         return Opener.FORWARD
-    if decorated and words.startswith(FORWARDED_BY):
-        return Opener.FORWARD
-    wrote = is_caption(line) and named.rpartition(" ")[2] in WROTE_LAST  # "---- Ann Example wrote ----"
-    return Opener.ORIGINAL if wrote or (decorated and named in ORIGINAL) else None
+    if (decorated and named in ORIGINAL) or _is_name_in_marks(line):
+        return Opener.ORIGINAL
+    return _captioned(named) if is_caption(line) else None
+
+
+def _captioned(words: str) -> Opener | None:
+    """What words are that stand between dashes across the page."""
+    wrote = words.rpartition(" ")[2] in WROTE_LAST  # "---- Ann Example wrote ----"
+    if wrote or words in ORIGINAL_IN_RULES or words.startswith(_STARTS_OF_ORIGINAL):
+        return Opener.ORIGINAL
+    return Opener.FORWARD if words.startswith(_STARTS_OF_FORWARDED) else None
+
+
+def _is_marker(words: str) -> bool:
+    return words in ALL_MARKERS or ("line" in words and MARKER_PHRASE.fullmatch(words) is not None)
 
 
 def _field(line: str) -> tuple[str, str]:
@@ -173,20 +211,23 @@ def _field(line: str) -> tuple[str, str]:
 
 
 def _continues(lines: Sequence[str], at: int) -> bool:
-    """Whether this line, no field itself, is the rest of the wrapped one above: another field follows, or the
-    line above is as long as lines get."""
+    """Whether this line, no field itself, is the rest of the wrapped one above: another field follows, the
+    line above is as long as lines get, or an address began on it."""
     for below in range(at + 1, min(at + MOST_WRAPPED, len(lines))):
         line = lines[below].strip()
         if not line:
             break
         if _field(line)[0]:
             return True
-    return len(lines[at - 1].strip()) >= WRAPPED_AT
+    above = lines[at - 1].strip()
+    return len(above) >= WRAPPED_AT or above.rfind("<") > above.rfind(">")
 
 
 def _is_of_a_mail(fields: dict[str, str]) -> bool:
     """Fields that a person fills in ("From: Rome, To: Oslo, Date: …") are not those of a mail."""
     if "from" not in fields:
         return False
+    if "to" in fields and has_date_and_time(fields.get(SENT, "")):
+        return True
     addressed = "date" in fields or "to" in fields
     return addressed and ("subject" in fields or _ADDRESS.search(fields["from"]) is not None)

@@ -10,10 +10,12 @@ import re
 
 from services.ingest.bounces_phrases import DELAYED
 from services.ingest.bounces_reasons import REASONS
-from services.ingest.bounces_reasons_elsewhere import ELSEWHERE
 from services.ingest.bounces_reasons_first import FIRST
+from services.ingest.bounces_reasons_words import ELSEWHERE
 
 LONGEST = 4096
+LONGEST_ELSEWHERE = 1000
+"""Of an answer in another language than English: it is short, and its table is long."""
 
 Table = tuple[tuple[str, re.Pattern[str]], ...]
 """Reasons, each with the phrases that tell it; the first whose phrases are found counts."""
@@ -30,7 +32,7 @@ _SPACE = re.compile(r"\s+")
 _NAMES = re.compile(r"https?://\S{1,500}|\S{0,120}@\S{1,255}", re.IGNORECASE)
 _ANY_ANSWER = re.compile(
     r"(?:recipient|sender) address rejected:|rejected by the (?:server|recipient)[^.\n]{0,80}|"
-    r"\bhost \S{1,255}(?: \[[^\]]{1,60}\])?(?: said)?:",
+    r"\bhost \S{1,255}(?: said| \[[^\]]{1,60}\](?: said)?):",
     re.IGNORECASE,
 )
 """What stands in an answer and is not its reason: names and addresses, and words that begin any answer."""
@@ -184,7 +186,7 @@ def _reason_of(status: str, said: str) -> str:
         return clear
     text = _ANY_ANSWER.sub(" ", named)
     detail = status.partition(".")[2]
-    spoken = _spoken(text, REASONS) or _spoken(text, ELSEWHERE)
+    spoken = _spoken(text, REASONS) or _spoken(text[:LONGEST_ELSEWHERE], ELSEWHERE)
     if spoken in _BEFORE_STATUS and not (detail == "2.2" and spoken in _OF_A_FULL_MAILBOX):
         return spoken
     if spoken == "notaccept" and detail == "1.10":

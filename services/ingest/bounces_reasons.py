@@ -178,8 +178,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "hostunknown",
         _any(
             (
-                r"(\bhost|domain|dns|name server)(?! said)[^\n]{0,25}?(unknown|not found|lookup (failure|error)"
-                r"|does ?(not|n't) exist)"
+                r"(\bhost|domain|dns|name server)(?! said)[^\n]{0,25}?(unknown|not found|"
+                r"lookup (failure|error)|does ?(not|n't) exist)"
             ),
             r"(unknown|no such|bad|invalid|illegal) (host|domain|destination system|mail domain)",
             r"host or domain name not found",
@@ -223,8 +223,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(recipient|address) (cannot|can't|could not) be verified|no longer accepts",
             r"user path no exist",
             r"[45]\.1\.\d{1,2} address rejected",
-            r"existe pas|no existe|nicht (bekannt|vorhanden|gefunden)|unbekannt|desconocid",
-            r"inconnu|リストにありません",
+            r"existe pas|no existe|nicht (bekannt|vorhanden)",
+            r"リストにありません",
             r"is not a (valid|known|registered)|did not exactly match|not hbc|no one here",
             r"addressee unknown|dosn't exist",
         ),

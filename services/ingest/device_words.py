@@ -9,15 +9,17 @@ from services.ingest.quote_words import folded
 DEVICES = tuple(
     folded(start)
     for start in (
+        "sent from ", "sent wirelessly from ",
         "sent from my ", "sent from mail for windows", "sent from outlook", "sent from yahoo mail",
         "sent from gmail", "sent from proton mail", "sent from protonmail", "sent with proton mail",
         "sent with protonmail", "sent using ", "sent via ", "get outlook for ", "sent from the ",
         "sent from samsung", "sent from a ", "sent from mailbird",
         "sent from spark", "sent with ",
         "sent from tutanota", "sent from a mobile", "sent by my ",
-        "von meinem ", "von meiner ", "gesendet von ", "gesendet mit ", "gesendet aus ", "versendet mit ",
+        "gesendet von ", "gesendet mit ", "gesendet aus ", "versendet mit ",
         "diese nachricht wurde von meinem ",
         "outlook für ", "holen sie sich outlook für ",
+        "envoyé de l'", "envoyé d'un ", "envoyé sans fil ",
         "envoyé de mon ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec ", "envoyé via ",
         "télécharger outlook pour ",
         "obtenir outlook pour ", "provenance : courrier pour windows", "obtenez outlook pour ",
@@ -25,14 +27,16 @@ DEVICES = tuple(
         "enviado do meu ", "enviado a partir d", "enviado pelo ",
         "enviado de meu ", "enviado via ", "enviado do ", "obter o outlook para ",
         "obtenha o outlook para ",
+        "inviato dall'",
         "inviato da ", "inviato dal ", "inviato con ", "scarica outlook per ", "ottieni outlook per ",
         "verzonden vanaf ", "verzonden vanuit ", "verzonden via ", "verstuurd vanaf ",
         "verzonden met ", "verstuurd met ", "outlook voor ",
         "skickat från ", "skickades från ", "hämta outlook för ", "sendt fra ", "sendt med ",
         "hent outlook til ",
-        "hent outlook for ", "lähetetty ", "hanki outlook ", "wysłane z ",
+        "hent outlook for ", "lähetetty ", "hanki outlook ", "wysłane z ", "wysłane ze ", "wysłano ze ",
         "wysłano z ", "pobierz outlook",
-        "odesláno z ", "odoslané z ", "az én ", "elküldve ", "küldve ", "trimis de pe ", "trimis din ",
+        "odesláno z ", "odesláno ze ", "odoslané zo ", "poslano z ",
+        "odoslané z ", "az én ", "elküldve ", "küldve ", "trimis de pe ", "trimis din ",
         "στάλθηκε από ", "poslano s ", "poslano sa ", "poslano iz ", "послато са ", "изпратено от ",
         "enviat des de", "saadetud ", "išsiųsta iš ", "nosūtīts no ",
         "gönderildi ", "отправлено с ", "отправлено из ", "надіслано з ", "отримайте outlook",
@@ -70,7 +74,7 @@ GADGETS = re.compile(
     r"iphon|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|redmi|oppo|vivo\b|xperia|honor\b|pixel|nokia|oneplus"
     r"|motorola|sony|htc|lg\b|blackberry|windows|outlook|mobil|handy|handheld|phone|telefon|telefoon|téléphone"
     r"|teléfono|móvil|celular|cellular|smartphone|smarttelefon|puhel|älypuhel|tablet|device|gerät|appareil"
-    r"|dispositivo|enhet|enhed|zařízen|zariaden|eszköz|cihaz|mail|poczt|posta\b|pošt|yahoo|gmail|proton|tutanota"
+    r"|dispositivo|enhet|enhed|zařízen|zariaden|eszköz|cihaz|mail|poczt|posta\b|pošt|yahoo|superhuman|seznam|gmail|proton|tutanota"
     r"|tuta\b|hotmail|gmx|web\.de|app\b|mac\b|macbook|cell|wireless|mobiel|ponsel|смартфон|телефон|айфон|устройств"
     r"|пристро|почт|пошт|spark|airmail|thunderbird|手机|手機|电话|電話|邮件|郵件|邮箱|郵箱|網|휴대|스마트폰|갤럭시|메일|端末|携帯"
     r"|スマートフォン|メール|மொபைல்|मोबाइल|آیفون|هاتف|جوال|גלקסי|โทรศัพท์|điện thoại"
@@ -96,7 +100,8 @@ GETS = tuple(
         " letöltése, szerezd be,"
         " obțineți, descărcați, αποκτήστε, λήψη, κατεβάστε, edinin, indirin, alın, を入手, を取得,"
         " をダウンロード,"
-        " 获取, 取得, 下载, 下載, 다운로드, 받기, 받으세요, 가져오기, קבל, הורד, הורידו, الحصول على,"
+        " 获取, 取得, 下载, 下載, 다운로드,"
+        " 다운로드하세요, 받기, 받으세요, 가져오기, קבל, הורד, הורידו, الحصول على,"
         " احصل على, تنزيل,"
         " دریافت, प्राप्त करें, डाउनलोड करें, ดาวน์โหลด, รับ, tải, lấy, nhận, dapatkan, unduh,"
         " preuzmite, nabavite,"
@@ -109,3 +114,18 @@ GETS = tuple(
 
 WHOLE = frozenset(folded(one) for one in ("von unterwegs gesendet", "mobil gesendet", "sent on the go"))
 """Such lines that name no device."""
+
+APOLOGY = re.compile(
+    r"\b(?:excus|pardon|forgiv|sorry|apolog|typos?\b|brevity|entschuldig|verzeih|tippfehler|désolé|disculp|perdon"
+    r"|scus|desculp|excuus|ursäkta|undskyld|unnskyld|przepraszam|omluv|извин|прост)"
+)
+"""A part of such a line that asks to excuse what telephones do to texts."""
+
+NO_GADGETS = re.compile(
+    r"\b(?:address|account|adresse|konto|compte|cuenta|indirizzo|conta|аккаунт"
+    r"|not|never|nicht|niet|your|ihre[nmrs]?|votre|vostro|uw)\b"
+)
+"""What mails are sent from, too, and what tells that somebody wants to say something."""
+
+SMALL_WORDS = frozenset("for on the my a an of new all via with from app mobile device phone tablet".split())
+"""Words in small letters within the names of devices and programs."""

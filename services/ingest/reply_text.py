@@ -9,6 +9,7 @@ Nothing is invented: reply, quoted text and signature are lines of the text, eac
 space at their ends aside). Never raises, and takes time linear in text and markup.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ from services.ingest.signatures import letter_after_device, signature_start
 
 MOST_ROUNDS = 10
 """Signatures and quotes at the end that are cut one after the other; text that has more is not a mail's."""
+
+_LINK_AND_MARK = re.compile(r"\s{0,8}\(https?://[^()\s]{1,500}\) >\s{0,8}")
+"""A link that one program moves before the mark of its line."""
 
 _WRAPPED_AT = 60
 """Characters from which a marked line may have been wrapped, so that its rest has lost its mark."""
@@ -242,10 +246,15 @@ def _marked(lines: Sequence[str]) -> list[bool]:
 
 
 def _with_wrapped(lines: Sequence[str], marked: Sequence[bool]) -> list[bool]:
-    """`marked`, and the rests of long marked lines that were wrapped after the marks had been put there."""
+    """`marked`, and the rests of marked lines that were wrapped after the marks had been put there: of long
+    ones, and of those that end within a link."""
     found = list(marked)
     for at in range(1, len(lines) - 1):
+        if marked[at] or not marked[at - 1] or not marked[at + 1]:
+            continue
         above = lines[at - 1].rstrip()
-        if not marked[at] and marked[at - 1] and marked[at + 1] and len(above) >= _WRAPPED_AT:
+        if len(above) >= _WRAPPED_AT:
             found[at] = lines[at][:1].islower() and not above.endswith("?")
+        within = above.rfind("(http") > above.rfind(")") and lines[at].rstrip().endswith(")")
+        found[at] = found[at] or within or _LINK_AND_MARK.fullmatch(lines[at]) is not None
     return found

@@ -9,18 +9,8 @@ signature than to hide what somebody wrote.
 import re
 from collections.abc import Sequence
 
-from services.ingest.device_words import (
-    APPS,
-    BY_MAIL,
-    DEVICE_ENDS,
-    DEVICE_FRAMES,
-    DEVICES,
-    GADGETS,
-    GETS,
-    PLATFORMS,
-    WHOLE,
-)
-from services.ingest.quote_words import folded
+from services.ingest.devices import is_device
+from services.ingest.quote_words import WROTE_LAST, folded
 from services.ingest.signature_words import (
     CASUAL,
     CLOSINGS,
@@ -40,10 +30,8 @@ MOST_LINES = 15
 
 _SHORT = 60
 _LONGEST_LINE = 1000
-_DEVICE_WORDS = 12
-_DEVICE_WORDS_SURE = 8
-_DEVICES_SURE = ("sent from my ", "sent from ")
 _GREETING_WORDS = 6
+_ACROSS = 10
 _BEFORE_CONFIDENTIAL = 2
 _DRAWN = re.compile(
     r"-{2,}|_{2,}|={2,4}|[\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}\N{BOX DRAWINGS LIGHT HORIZONTAL}]+"
@@ -76,39 +64,28 @@ def signature_start(lines: Sequence[str], end: int) -> int | None:
 
 
 def _device(tail: list[str]) -> int | None:
-    return len(tail) - 1 if _is_device(tail[-1]) else None
-
-
-def _is_device(line: str) -> bool:
-    """ "Sent from my telephone", and nothing more."""
-    line, link, after = line.partition("<http")
-    line = f"{line} {after.partition('>')[2]}" if link else line
-    words = folded(line.strip("*_[]<>- \t")) if len(line) <= 2 * _SHORT else ""
-    if not words or len(words.split()) > _DEVICE_WORDS or words.endswith(_QUESTION_END):
-        return False
-    if ("," in words and words.endswith(_SENTENCE_END)) or words in WHOLE:
-        return words in WHOLE
-    if words.startswith(_DEVICES_SURE) and (link or len(words.split()) <= _DEVICE_WORDS_SURE):
-        return True
-    words = words.rstrip(" .。")
-    if APPS.search(words) and PLATFORMS.search(words) and (words.startswith(GETS) or words.endswith(GETS)):
-        return len(words.split()) <= _DEVICE_WORDS_SURE
-    framed = any(words.startswith(start) and words.endswith(end) for start, end in DEVICE_FRAMES)
-    named = framed or words.startswith(DEVICES) or words.endswith(DEVICE_ENDS)
-    return named and GADGETS.search(BY_MAIL.sub(" ", words)) is not None
+    return len(tail) - 1 if is_device(tail[-1]) else None
 
 
 def letter_after_device(lines: Sequence[str]) -> int | None:
-    """The first line of what follows, with a greeting, below the line of a device; None when nothing does."""
+    """The first line of what follows below the line of a device, with a greeting or its writer's address; None
+    when nothing does."""
     above = ""
     for at, line in enumerate(lines):
         stripped = line.strip()
         if not stripped:
             continue
-        if above and len(stripped) <= _SHORT and _greets(stripped) and _is_device(above):
+        begins = len(stripped) <= _SHORT and (_greets(stripped) or _names_writer(stripped))
+        if above and begins and is_device(above):
             return at
         above = stripped
     return None
+
+
+def _names_writer(line: str) -> bool:
+    """ "ann@example.com wrote:"."""
+    words = line.removesuffix(":").split()
+    return len(words) > 1 and line.endswith(":") and "@" in words[0] and words[-1].casefold() in WROTE_LAST
 
 
 def _greets(line: str) -> bool:
@@ -124,7 +101,8 @@ def _delimited(tail: list[str]) -> int | None:
         if _DRAWN.fullmatch(line) is None:
             continue
         below = [one for one in tail[at + 1 :] if one]
-        if line == "--" or not below or _is_signed(below, must_reach=line[0] not in "-_"):
+        across = len(line) >= _ACROSS
+        if line == "--" or not below or _is_signed(below, must_reach=line[0] not in "-_" and not across):
             return at
     return None
 
@@ -204,7 +182,7 @@ def _could_be(below: list[str]) -> bool:
     return len(below) <= MOST_LINES and not any(
         _POSTSCRIPT.match(line.casefold())
         or line.endswith(_QUESTION_END)
-        or (_is_prose(line) and not _is_device(line))
+        or (_is_prose(line) and not is_device(line))
         for line in below
     )
 

@@ -15,6 +15,7 @@ that needs rules in the firewall. Builds do, on the host's network.
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -118,6 +119,11 @@ class Engine(Server):
     def docker(self, *arguments: str) -> str:
         """Run the client to its end; its output. Raises `Refused` with what it said."""
         return self.run([client(), *arguments])
+
+    def logs(self, container: str) -> str:
+        """The last lines that a container wrote, on stdout or stderr. Raises `Refused`."""
+        asked = shlex.join([client(), "logs", "--tail", str(SHOWN_LINES), container])
+        return self.run(["sh", "-c", f"exec {asked} 2>&1"])
 
     def compose(self, *arguments: str, environment: Mapping[str, str]) -> str:
         """Run `docker-compose` to its end; its output. Raises `Refused` with what it said."""

@@ -28,6 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE_FILES = (CHECKOUT / "docker-compose.yml", Path(__file__).with_name("override.yml"))
 PROJECT = "ombud"
 SUPPORT = "support@example.org"
+SHOWN = 400  # characters of what a health check said last
 CHECKED = ("kafka", "mongo", *SERVICES)  # what has a health check
 WITHIN = 120.0  # seconds
 ASK_EVERY = 0.2  # seconds
@@ -140,8 +141,9 @@ class Product:
     def _unhealthy(self) -> str:
         shown = []
         for service, state in self._states_of_unhealthy().items():
-            log = self.engine.docker("logs", "--tail", "12", self._container(service))
-            shown.append(f"{service} is {state}\n{log}")
+            log = self.engine.logs(self._container(service))
+            checks = self._inspect(service)["State"]["Health"]["Log"] or [{"Output": ""}]
+            shown.append(f"{service} is {state}: {checks[-1]['Output'].strip()[-SHOWN:]}\n{log}")
         return "\n".join(shown)
 
     def _inspect(self, service: str) -> dict[str, Any]:

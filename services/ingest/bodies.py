@@ -34,7 +34,9 @@ LONGEST_ATTACHED = 16 * 1024
 MOST_ATTACHED = 20
 """Text files of which the beginning is kept."""
 
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset=[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}charset\s{0,3}=\s{0,3}(?:[\"']|&quot;)?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
+)
 _META_WINDOW = 2048
 _PATH = re.compile(r"[\\/]")
 _REFERRED = re.compile(r"\bcid:([^\s\"'<>)]{1,500})", re.IGNORECASE)
@@ -51,6 +53,13 @@ _REPORTS = (
 )
 _STATUS = ("delivery-status", "disposition-notification")
 _TEXTS = ("text/plain", "text/html")
+_OTHER_TEXTS = {
+    "text/markdown": False,
+    "text/x-markdown": False,
+    "text/enriched": True,
+    "text/richtext": True,
+}
+"""Texts that are read when there is none of the usual ones, and whether they have tags."""
 _INNER = ("message/rfc822", "message/global")
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 
@@ -86,6 +95,7 @@ class Bodies:
         self._sections: list[_Section] = []
         self._parts = 0
         self._inner: list[tuple[Part, int]] = []
+        self._others: list[tuple[Part, str]] = []
         self.attachments: list[Attachment] = []
         self.reports: list[Report] = []
         self.attached: list[str] = []
@@ -94,8 +104,8 @@ class Bodies:
     def walk(self, mail: Part) -> None:
         """Read the mail's parts; once."""
         sections = self._read(mail, depth=1)
-        if self._inner and not any(section.text().strip() for section in sections):
-            sections = self._of_inner()
+        if (self._others or self._inner) and not any(section.text().strip() for section in sections):
+            sections = self._of_others() or self._of_inner()
         self._sections = sections
         self._tell_inline()
 
@@ -106,6 +116,14 @@ class Bodies:
         referred = {unquote(one) for section in self._sections for one in _REFERRED.findall(section.html)}
         for one in self.attachments:
             one.inline = bool(one.content_id) and (one.inline or one.content_id in referred)
+
+    def _of_others(self) -> list[_Section]:
+        """What the first text of an unusual type says; it stays listed as a file."""
+        for part, kind in self._others[:1]:
+            self.decisions.append(f"it has no text of a usual type: this is its {kind}")
+            text = decode(bytes_of(part), part.head.get_content_charset())
+            return [_Section(plain=text_from(text) if _OTHER_TEXTS[kind] else text)]
+        return []
 
     def _of_inner(self) -> list[_Section]:
         """What the first mail within the mail says; its files are that mail's, which is listed itself."""
@@ -137,6 +155,8 @@ class Bodies:
             return self._read_multipart(part, kind, depth)
         if kind in _TEXTS and not _is_file(part):
             return [self._section(part, kind)]
+        if kind in _OTHER_TEXTS and not _is_file(part):
+            self._others.append((part, kind))
         data = self._attach(part, kind)
         if kind in _REPORTS or kind.endswith(_STATUS):
             self.reports.append(Report(kind, clean(decode(data[:LONGEST_REPORT], None))))

@@ -5,9 +5,9 @@ address headers, cpython#136063) and undoes transfer encodings; the boundaries a
 bytes: the library goes through a mail line by line, which takes 10 s for 50 MB. Nothing is copied before the
 content of a part is asked for.
 
-Mended is what senders break: empty lines or a byte order mark before the head, lone CR as line ends, a head
-without an empty line after it, types that are written with comments or spaces, a boundary that is not the one
-announced, a mail within the mail that is encoded (RFC 2046 §5.2.1 forbids it).
+Mended is what senders break: heads (mime_heads.py), what describes a part (mime_fields.py), a boundary that
+is not the one announced, or that stands behind the last line's text, base64 of several pieces, a mail within
+the mail that is encoded (RFC 2046 §5.2.1 forbids it).
 
 Raises what the library raises on hostile bytes; `parse` is the place that translates it.
 """
@@ -20,6 +20,8 @@ from email.policy import Compat32
 from typing import TYPE_CHECKING
 
 from services.ingest.mime_fields import plain_encoding, plain_parameters, plain_type
+from services.ingest.mime_heads import head_of, mended
+from shared.domain.transfer import decoded
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -28,13 +30,8 @@ LONGEST_PART_HEAD = 64 * 1024
 """Bytes that are read of the head of a part; that of the mail itself has its own limit."""
 
 _LONGEST_PARAMETERS = 8192
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_NO_FIELD = re.compile(rb"^(?!From |[\x21-\x39\x3b-\x7e]*:|[\t ])", re.MULTILINE)
-_BEFORE_HEAD = re.compile(
-    rb"(?:\xef\xbb\xbf)?[\r\n]*(?=(?:from|to|subject|date|message-id|received|return-path|delivered-to"
-    rb"|mime-version|content-type|x-[\w-]{1,60}):)",
-    re.IGNORECASE,
-)
+_PIECE = re.compile(rb"[^=]+={0,2}")
+_BASE64_AND_SPACE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
 _AFTER_BOUNDARY = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")
 _ANY_BOUNDARY = re.compile(
     rb"^--([^\s-][^\r\n]{0,68}?)[ \t]*\r?\n(?=content-[\w-]{4,30}:)", re.IGNORECASE | re.MULTILINE
@@ -81,22 +78,6 @@ class Part:
     end: int
 
 
-def mended(raw: bytes) -> bytes:
-    """The mail from its first header field on, with line ends."""
-    if b"\r" in raw and b"\n" not in raw:
-        raw = raw.replace(b"\r", b"\n")
-    if raw[:1] not in b"\r\n\xef":
-        return raw
-    before = _BEFORE_HEAD.match(raw)
-    return raw[before.end() :] if before is not None else raw
-
-
-def split(raw: bytes) -> tuple[bytes, bytes]:
-    """Head and body, the empty line between them left out (RFC 5322 §2.1)."""
-    end = _HEAD_END.search(raw)
-    return (raw, b"") if end is None else (raw[: end.start()], raw[end.end() :])
-
-
 def whole(raw: bytes) -> Part:
     """The mail as one part, which may hold others."""
     return _part(raw, 0, len(raw), len(raw))
@@ -119,7 +100,7 @@ def parts_in(part: Part) -> Iterator[Part]:
         if last:
             return
     if begin >= 0:
-        yield _part(part.raw, begin, part.end, LONGEST_PART_HEAD, default)
+        yield _part(part.raw, begin, _unclosed_end(part, begin, boundary), LONGEST_PART_HEAD, default)
 
 
 def inner_mail(part: Part) -> Part:
@@ -130,24 +111,28 @@ def inner_mail(part: Part) -> Part:
 def bytes_of(part: Part) -> bytes:
     """The part's content, its transfer encoding undone."""
     body = part.raw[part.begin : part.end]
-    if not part.head.get("content-transfer-encoding"):
+    encoding = part.head.get("content-transfer-encoding")
+    if not encoding:
         return body
+    if encoding.lower() == "base64" and (pieces := _pieces(body)):
+        return b"".join(decoded(piece, "base64") for piece in pieces)
     part.head.set_payload(body.decode("ascii", "surrogateescape"))
     data = part.head.get_payload(decode=True)
     part.head.set_payload("")
     return data if isinstance(data, bytes) else b""
 
 
+def _pieces(body: bytes) -> list[bytes]:
+    """The pieces that some programs encode one by one, of which the library reads the first; empty when it is
+    all one, or when something else stands there as well."""
+    if b"=" not in body.rstrip(b"= \t\r\n") or body.translate(None, _BASE64_AND_SPACE):
+        return []
+    pieces = _PIECE.findall(body.translate(None, b" \t\r\n"))
+    return pieces if all(len(piece) % 4 == 0 for piece in pieces[:-1]) else []
+
+
 def _part(raw: bytes, begin: int, end: int, longest_head: int, default: str = "text/plain") -> Part:
-    if raw.startswith((b"\n", b"\r\n"), begin, end):
-        head, body = b"", raw.index(b"\n", begin) + 1
-    else:
-        found = _HEAD_END.search(raw, begin, end)
-        head_end, body = (end, end) if found is None else found.span()
-        no_field = _NO_FIELD.search(raw, begin, head_end)
-        if no_field is not None and no_field.start() < head_end:
-            head_end = body = no_field.start()  # the empty line is missing
-        head = raw[begin : min(head_end, begin + longest_head)]
+    head, body = head_of(raw, begin, end, longest_head)
     message = _PARSER.parsebytes(head, headersonly=True)
     message.set_payload("")
     message.set_default_type(default)
@@ -167,6 +152,12 @@ def _delimiters(part: Part, boundary: bytes) -> Iterator[tuple[int, int, bool]]:
         if after is not None and (at == part.begin or raw[at - 1 : at] == b"\n"):
             yield at, after.end(), after[1] is not None
         at = raw.find(boundary, at + len(boundary), part.end)
+
+
+def _unclosed_end(part: Part, begin: int, boundary: bytes) -> int:
+    """Where the last part ends that no boundary closes: some programs write no line end before it."""
+    last = part.raw[max(begin, part.end - len(boundary) - 10) : part.end].rstrip()
+    return part.raw.rindex(boundary, begin, part.end) if last.endswith(boundary + b"--") else part.end
 
 
 def _before_line_end(raw: bytes, begin: int, at: int) -> int:

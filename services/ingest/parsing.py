@@ -15,7 +15,8 @@ from datetime import datetime
 from services.ingest.bodies import Bodies, Report
 from services.ingest.dates import date_of
 from services.ingest.headers import Address, addresses, ids, own_id, text_of, unfolded
-from services.ingest.mime import Part, mended, split, whole
+from services.ingest.mime import Part, whole
+from services.ingest.mime_heads import mended, split
 from services.ingest.settings import Limits
 from shared.domain.errors import Unreadable
 from shared.domain.messages import Attachment
@@ -26,6 +27,7 @@ LIMITS = Limits()
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 _FIELD_START = re.compile(rb"\n(?![ \t])")
 _SPACE = re.compile(r"\s+")
+_IDS = re.compile(r"(?:[\s,]*<[^<>\s]{1,998}>)+[\s,]*")
 _WHITE = b" \t\r\n\v\f"
 _IDENTITY = ("message-id", "date", "from", "subject")
 
@@ -131,8 +133,8 @@ def _read(mail: Part, body: bytes, limits: Limits, cut_off: int | None) -> Parse
         headers=headers,
         content_type=text_of(mail.head.get_content_type()),
         message_id=own_id(_first(headers, "message-id")),
-        in_reply_to=_but_middle(ids(_first(headers, "in-reply-to")), 1, limits.references - 1),
-        references=_but_middle(ids(_first(headers, "references")), 1, limits.references - 1),
+        in_reply_to=_but_middle(_ids(headers, "in-reply-to"), 1, limits.references - 1),
+        references=_but_middle(_ids(headers, "references"), 1, limits.references - 1),
         subject=text_of(_first(headers, "subject")),
         sender=_sender(headers),
         reply_to=_addresses(headers, "reply-to", limits),
@@ -150,8 +152,15 @@ def _read(mail: Part, body: bytes, limits: Limits, cut_off: int | None) -> Parse
 
 
 def _first(headers: dict[str, list[str]], name: str) -> str:
-    found = headers.get(name)
-    return found[0] if found else ""
+    """The first of these fields that says anything."""
+    return next((one for one in headers.get(name, ()) if one.strip()), "")
+
+
+def _ids(headers: dict[str, list[str]], name: str) -> list[str]:
+    """Those of the first of these fields, and of others that are nothing but ids: some programs write a field
+    for each, where RFC 5322 §3.6 allows one alone."""
+    first, *others = headers.get(name) or [""]
+    return ids(" ".join([first, *(one for one in others if _IDS.fullmatch(one))]))
 
 
 def _addresses(headers: dict[str, list[str]], name: str, limits: Limits) -> list[Address]:

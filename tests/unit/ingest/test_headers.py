@@ -1,15 +1,12 @@
 """Reading header fields."""
 
 import time
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.dates import date_of
 from services.ingest.headers import Address, addresses, ids, own_id, text_of
-from services.ingest.mime_fields import plain_type
 
 
 @pytest.mark.parametrize(
@@ -29,6 +26,11 @@ from services.ingest.mime_fields import plain_type
         ("=?utf-8?q?x=0D=0ABcc:_evil@example.org?=", "x Bcc: evil@example.org"),
         ("=?nonsense?q?kept?=", "kept"),
         ("=?utf-8?x?kept as it stands?=", "=?utf-8?x?kept as it stands?="),
+        ("=?utf-8?q?How_are_you??=", "How are you?"),
+        ("=?utf-8?q?Who?_Me?= =?utf-8?q?_and_you?=", "Who? Me and you"),
+        ("=?utf-8?q?never closed =?utf-8?q?closed?=", "=?utf-8?q?never closed closed"),
+        ("=?utf-8?B?R3LDvMOfZQA?=", "Grüße"),
+        ("=?utf-8?B?R3LDvMOf Z?=", "Grüß"),
     ],
 )
 def test_a_field_is_read_as_its_sender_meant_it(raw: str, text: str) -> None:
@@ -60,6 +62,17 @@ def test_a_field_is_read_as_its_sender_meant_it(raw: str, text: str) -> None:
         ("Ada (never closed <ada@x.org>", [("ada@x.org", "Ada (never closed")]),
         ("a@x.org\nb@x.org", [("a@x.org", "")]),
         ("Ada <ada@x.org> and more", [("ada@x.org", "Ada")]),
+        ('"ada@home"@x.org', [('"ada@home"@x.org', "")]),
+        ('Ada <"ada & bo"@x.org>', [('"ada & bo"@x.org', "Ada")]),
+        ('"not bo@x.org: ask" ada@x.org', [("ada@x.org", "not bo@x.org: ask")]),
+        ('"ada@x.org" ada@x.org', [("ada@x.org", "ada@x.org")]),
+        ('"ada@x.org"', [("ada@x.org", "")]),
+        ("Ada <@r.org,@s.org:ada@x.org>", [("ada@x.org", "Ada")]),
+        ("<(by) @r.org , @[IPv6:::1] : ada@x.org>", [("ada@x.org", "by")]),
+        ("Ada <ada@x.org.>", [("ada@x.org", "Ada")]),
+        ("Ada <<ada@x.org>>", [("ada@x.org", "Ada")]),
+        ('Ada \\"the first\\" <ada@x.org>', [("ada@x.org", 'Ada "the first')]),
+        ("CORP\\ada <ada@x.org>", [("ada@x.org", "CORP\\ada")]),
         ("<>", []),
         ("Ada", []),
         ("", []),
@@ -80,6 +93,15 @@ def test_no_more_addresses_are_kept_than_allowed() -> None:
         ("<a@x>\r\n <b@x>,<a@x>", ["a@x", "b@x"]),
         ("a@x b@x", ["a@x", "b@x"]),
         ("Your message of Monday <a@x>", ["a@x"]),
+        ("Your message of Monday 17.a@x", ["17.a@x"]),
+        ("ada@example.org's message of Monday", []),
+        ("Message from ada@example.org", []),
+        ("<a@\r\n x> <b@x>", ["a@x", "b@x"]),
+        ('<"a b"@x>', ['"a b"@x']),
+        ("<five or six or more words@x.org>", []),
+        ("<a x@x.org>", ["ax@x.org"]),
+        ("&lt;a@x&gt;", ["a@x"]),
+        ("=?us-ascii?Q?=3Ca=40?=\r\n\t=?us-ascii?Q?x=2Eorg=3E?=", ["a@x.org"]),
         ("nothing", []),
         (" 0123abc ", ["0123abc"]),
         ("message 17", []),
@@ -98,21 +120,6 @@ def test_the_own_id_of_a_mail_may_be_badly_formed(raw: str, found: str) -> None:
     assert own_id(raw) == found
 
 
-@pytest.mark.parametrize(
-    ("raw", "found"),
-    [
-        ("Tue, 01 Sep 2026 10:00:00 +0200", datetime(2026, 9, 1, 8, tzinfo=UTC)),
-        ("1 Sep 2026 10:00:00 -0000", datetime(2026, 9, 1, 10, tzinfo=UTC)),
-        ("yesterday", None),
-        ("Tue, 99 Sep 2026 10:00:00 +0200", None),
-        ("Fri, 31 Dec 9999 23:00:00 -2300", None),
-        ("", None),
-    ],
-)
-def test_dates_are_instants_in_utc_or_nothing(raw: str, found: datetime | None) -> None:
-    assert date_of(raw) == found
-
-
 # A parser of bytes keeps what is not ASCII as these surrogates, and gives no others.
 BYTES_KEPT = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
 
@@ -123,11 +130,14 @@ def test_no_field_body_is_too_strange_to_be_read(raw: str) -> None:
     addresses(raw)
     ids(raw)
     own_id(raw)
-    date_of(raw)
 
 
 @pytest.mark.parametrize(
-    "bait", ['"', '\\"', "(", "<", "=?a?q?", "a@", "a" * 10 + "@,", "=?utf-8?q?x?= ", "a", ": ", " 1"]
+    "bait",
+    [
+        *('"', '\\"', "(", "<", "=?a?q?", "a@", "a" * 10 + "@,", "=?utf-8?q?x?= ", "a", ": ", " 1"),
+        *("=?a?q??", "<@", '"@', ", @a", "<a b@", "@["),
+    ],
 )
 def test_hostile_fields_of_a_quarter_megabyte_are_read_within_a_second(bait: str) -> None:
     raw = bait * (256 * 1024 // len(bait))
@@ -137,31 +147,3 @@ def test_hostile_fields_of_a_quarter_megabyte_are_read_within_a_second(bait: str
     ids(raw)
 
     assert time.process_time() - started < 1.0
-
-
-@pytest.mark.parametrize(
-    ("raw", "plain"),
-    [
-        ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
-        ("image/ jpeg", "image/jpeg; "),
-        ("(hello) text (plain) / (world) plain (end)", "text/plain; "),
-        ("text /plain; charset=x", "text/plain; charset=x"),
-        ("application/pdf\n name=a.pdf", "application/pdf; name=a.pdf"),
-        ("nonsense", "nonsense"),
-        ("", ""),
-    ],
-)
-def test_a_content_type_is_written_as_the_library_takes_it(raw: str, plain: str) -> None:
-    assert plain_type(raw) == plain
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        "Tue, 1 Jul 2003 10:52:37 +0200",
-        "Tue, 1 Jul 2003 ((nested) comment) 10:52:37 +0200 (CEST)",
-        "2003-07-01T10:52:37+02:00",
-    ],
-)
-def test_a_date_is_read_with_comments_and_in_iso_form(raw: str) -> None:
-    assert date_of(raw) == datetime(2003, 7, 1, 8, 52, 37, tzinfo=UTC)

@@ -65,6 +65,7 @@ def test_a_broken_head_is_mended(raw: bytes, text: str) -> None:
         multipart(b"Content-Type: text/plain\r\n\r\nfirst", b"\r\nsecond", announced=b""),
         multipart(b"\r\nfirst", b"\r\nsecond", boundary=b"a b'c", announced=b"a b'c"),
         multipart(b"\r\nfirst\r\n--XY\r\n--X-\r\n --X", b"\r\nsecond"),
+        multipart(b"\r\nfirst", b"\r\nsecond").replace(b"\r\n--X--\r\n", b"--X--\r\n"),
     ],
 )
 def test_parts_are_found_however_their_boundaries_are_broken(raw: bytes) -> None:
@@ -232,3 +233,41 @@ def test_a_thousand_mails_within_one_another_are_unreadable_for_their_depth() ->
 
     with pytest.raises(Unreadable, match="depth=20"):
         parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"R3LDvMOfZSA=\r\ndW5kIERhbms=\r\n", "Grüße und Dank"),
+        (b"R3LDvMOfZSA=dW5kIERhbms", "Grüße und Dank"),
+        (b"R3LDvMOfZQ==\r\n--\r\nA list for all\r\n", "Grüße"),
+        (b"R3LDvMOfZQ==\r\n====\r\n", "Grüße"),
+    ],
+)
+def test_base64_in_several_pieces_is_read_to_its_end(body: bytes, text: str) -> None:
+    assert parse(HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n" + body).text == text
+
+
+def test_a_text_of_an_unusual_type_is_read_when_there_is_no_other() -> None:
+    rich = b"Content-Type: text/enriched\r\n\r\n<bold>seen</bold> by all"
+
+    assert parse(multipart(rich)).text == "seen by all"
+    assert parse(multipart(rich, b"\r\nthe text", kind=b"alternative")).text == "the text"
+    assert parse(HEAD + b"Content-Type: text/markdown\r\n\r\n# *seen*").text == "# *seen*"
+    assert [one.content_type for one in parse(multipart(rich)).attachments] == ["text/enriched"]
+
+
+def test_the_charset_that_a_page_names_is_found_however_it_is_quoted() -> None:
+    for name in (b'"iso-8859-2"', b"&quot;iso-8859-2&quot;", b"iso-8859-2", b" = 'iso-8859-2'"):
+        mark = b"<meta charset=" + name.removeprefix(b" = ") + b">"
+        assert parse(HEAD + b"Content-Type: text/html\r\n\r\n" + mark + b"\xb1").text == "ą"
+
+
+def test_fields_that_stand_there_twice_are_read_for_what_they_say() -> None:
+    found = parse(
+        b"From:\r\nFrom: ada@example.org\r\nSubject: \r\nSubject: hello\r\n"
+        b"References: <a@x>\r\nReferences: <b@x> <c@x>\r\nReferences: what <d@x> said\r\n\r\n"
+    )
+
+    assert (found.sender, found.subject) == (Address("ada@example.org"), "hello")
+    assert found.references == ["a@x", "b@x", "c@x"]

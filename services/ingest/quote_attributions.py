@@ -144,19 +144,23 @@ def _attributed(words: str, has_colon: bool, alone: bool) -> tuple[Opener | None
         return None, False
     addressed = _ADDRESS.search(words) is not None
     by_client = _IN_ANGLES.search(words) is not None
-    unlike_people = by_client or _TO_THE_SECOND.search(words) is not None
     sure = date is not None and (addressed or (wrote and _TIME.search(words) is not None))
-    if TOLD.search(words) is None and (unlike_people or TELLS.search(words) is None):
-        if sure and wrote and (begins or has_colon):
-            return Opener.ATTRIBUTION, begins
-        if sure and has_colon and begins and _is_bare(words, by_client):
-            return Opener.ATTRIBUTION, begins
-        if wrote and has_colon and alone and _ONLY_WRITER.match(words):
-            return Opener.ATTRIBUTION, False
+    by_wrote = sure and wrote and (begins or has_colon)
+    bare = sure and has_colon and begins and _is_bare(words, by_client)
+    named = wrote and has_colon and alone and _ONLY_WRITER.match(words) is not None
+    if (by_wrote or bare or named) and not _is_told(words, by_client):
+        return Opener.ATTRIBUTION, begins
     if has_colon:
         return (Opener.INTRODUCTION if wrote or sure else None), begins
     # A date and an address may be a line of a list: an attribution only above a marked quote.
     return (Opener.INTRODUCTION if sure and begins else None), False
+
+
+def _is_told(words: str, by_client: bool) -> bool:
+    """Whether a person tells that somebody wrote."""
+    if TOLD.search(words) is not None:
+        return True
+    return not by_client and _TO_THE_SECOND.search(words) is None and TELLS.search(words) is not None
 
 
 def _is_bare(words: str, by_client: bool) -> bool:

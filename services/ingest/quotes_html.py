@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from html import unescape
 
 from services.ingest.html_text import MOST_CHARS, pieces, text_from
 from services.ingest.quotes import is_marked, openings, unmarked
@@ -31,7 +32,13 @@ class Role(StrEnum):
 
 
 _NAMES = {
-    Role.QUOTE: ("moz-cite-prefix", "gmail_attr", "protonmail_quote_header", "yahoo_quoted_header"),
+    Role.QUOTE: (
+        "moz-cite-prefix",
+        "gmail_attr",
+        "protonmail_quote_header",
+        "yahoo_quoted_header",
+        'id="reply-intro"',
+    ),
     Role.CONTAINER: (
         "gmail_quote",
         "yahoo_quoted",
@@ -45,6 +52,7 @@ _NAMES = {
         "hs_reply",
         'name="quote"',
         "quoted-mail",
+        "messagereplysection",
     ),
     Role.TO_END: (
         "olk_src_body_section",
@@ -53,6 +61,7 @@ _NAMES = {
         "appendonsend",
         "stopspelling",
         "mail-editor-reference-message-container",
+        "ms-outlook-mobile-reference-message",
         "zwchr",
         "isforwardcontent",
         "isreplycontent",
@@ -68,17 +77,35 @@ _NAMES = {
         'id="signature"',
         "data-signature-widget",
         "tutanota_signature",
+        "messagesignaturesection",
+        "data-signatureblock",
+        'id="_rc_sig"',
     ),
 }
 _ROLES = {name: role for role, names in _NAMES.items() for name in names}
 _NAMED = re.compile("|".join(re.escape(name) for name in sorted(_ROLES, key=len, reverse=True)))
 _CITE = re.compile(r"type\s*=\s*[\"']?cite|class\s*=\s*[\"'][^\"']{0,80}(?:gmail_quote|protonmail_quote)")
-_OUTLOOK_BORDER = re.compile(r"border-top:\s?solid\s?#?\w{3,10}\s?1\.0pt;\s?padding:\s?3\.0pt")
+_BORDER_ABOVE = re.compile(
+    r"border-top:\s?solid\s?#?\w{3,10}\s?1\.0pt;\s?padding:\s?3\.0pt"
+    r"|border-top-color:\s?rgb\(229, 229, 229\);\s?border-top-width:\s?1px;\s?border-top-style:\s?solid"
+)
+"""The line that Outlook and Windows Mail draw above what they quote."""
+_INDENT = re.compile(r"margin:\s?0(?:px)? 0(?:px)? 0(?:px)? \d{2}px;\s?border:\s?(?:medium )?none")
+"""How writers indent their own words: one client uses the element of its quotes for it."""
+_SAYS_QUOTE = re.compile(
+    r"border-(?:left|inline-start)[\w-]{0,6}:\s?(?!none|medium none|0)"
+    r"|(?:class|id)\s*=\s*[\"']?[^\"'>]{0,80}(?:quot|cite|repl)"
+)
+"""A line drawn beside it, or a name."""
+_SPACES = re.compile(r"[ \t\r\f\xa0]+")
 _HINTS = (*_ROLES, "blockquote", "border-top")
 
 _LONGEST_ATTRIBUTES = 1000
 _ELEMENTS = frozenset("div blockquote section article table td pre span hr".split())
+_BREAKS = _ELEMENTS - {"span"} | frozenset("br p li tr ul ol".split())
 _VOID = frozenset({"hr"})
+_AHEAD = 60
+_MOST_LOOKS = 200
 _LAST_WORDS = 300
 _NEEDLE = 80
 _SHORTEST_NEEDLE = 12
@@ -136,6 +163,9 @@ def _found(lines: Sequence[str], stretches: Sequence[tuple[Role, str]]) -> list[
     return None
 
 
+_Piece = tuple[str | None, str]
+
+
 @dataclass(slots=True)
 class _Open:
     tag: str
@@ -154,9 +184,11 @@ class _Reader:
     container: _Open | None = None
     to_end: bool = False
     last_words: str = ""
+    looks: int = 0
 
-    def start(self, tag: str, written: str) -> None:
-        role = self._role_of(tag, written[:_LONGEST_ATTRIBUTES].lower())
+    def start(self, tag: str, written: str, ahead: Sequence[_Piece]) -> None:
+        """An element begins; `ahead`: some of what comes next, for those that may quote."""
+        role = self._role_of(tag, written[:_LONGEST_ATTRIBUTES].lower(), ahead)
         if role is Role.TO_END:
             self.to_end = True
         if tag in _VOID:
@@ -187,6 +219,10 @@ class _Reader:
             self.stretches.append((role, []))
         self.stretches[-1][1].append(markup)
 
+    def said(self, words: str) -> None:
+        """Words, or the end of a line, as far as they may lead up to a quote."""
+        self.last_words = (self.last_words + _SPACES.sub(" ", words))[-_LAST_WORDS:]
+
     def _leave(self, closed: _Open) -> None:
         if closed.role is not None:
             self.marked[closed.role] -= 1
@@ -202,34 +238,75 @@ class _Reader:
             return Role.QUOTE
         return Role.SIGNATURE if self.marked[Role.SIGNATURE] else Role.OWN
 
-    def _role_of(self, tag: str, attributes: str) -> Role | None:
+    def _role_of(self, tag: str, attributes: str, ahead: Sequence[_Piece]) -> Role | None:
         if tag == "blockquote":
-            return Role.QUOTE if _CITE.search(attributes) or not self._is_own() else None
+            return Role.QUOTE if self._is_quote(attributes, ahead) else None
         if not attributes:
             return None
         named = _NAMED.search(attributes)
         if named is not None:
             return _ROLES[named[0]]
-        return Role.TO_END if tag == "div" and _OUTLOOK_BORDER.search(attributes) else None
+        return Role.TO_END if tag == "div" and _BORDER_ABOVE.search(attributes) else None
 
-    def _is_own(self) -> bool:
-        """Whether the writer leads up to it ("The log says:"): writers use the element too, to indent."""
-        words = " ".join(self.last_words.split())
-        return words.endswith(":") and not openings([words], [False])
+    def _is_quote(self, attributes: str, ahead: Sequence[_Piece]) -> bool:
+        """Whether a blockquote quotes a mail: writers use the element too, to indent their own words.
+
+        It does if it says so, has another in it, or an attribution above or at its beginning.
+        """
+        if _INDENT.search(attributes):
+            return False
+        self.looks += 1
+        if _CITE.search(attributes) or _SAYS_QUOTE.search(attributes) or self.marked[Role.QUOTE]:
+            return True
+        if self.container is not None:
+            return True
+        return self.looks <= _MOST_LOOKS and (_is_opened(self.last_words) or _begins_quote(ahead))
+
+
+def _is_opened(words: str) -> bool:
+    """Whether the last of these lines open a quote."""
+    lines = words.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    found = openings(lines, [False] * len(lines))
+    return bool(found) and found[-1].end == len(lines)
+
+
+def _begins_quote(ahead: Sequence[_Piece]) -> bool:
+    """Whether what stands in the element begins like a quoted mail, or quotes again."""
+    words = ""
+    for tag, written in ahead:
+        if tag is None:
+            words += written[:_LAST_WORDS].replace("\n", " ")
+        elif tag == "/blockquote":
+            break
+        elif tag == "blockquote":
+            return True
+        elif tag.removeprefix("/") in _BREAKS:
+            words += "\n"
+    lines = [
+        " ".join(line.split()) for line in unescape(words[: 2 * _LAST_WORDS]).split("\n") if line.strip()
+    ]
+    found = openings(lines, [False] * len(lines))
+    return bool(found) and found[0].start == 0
 
 
 def _stretches(html: str) -> list[tuple[Role, str]]:
     reader = _Reader()
-    for tag, written in pieces(html[:MOST_CHARS]):
+    read = list(pieces(html[:MOST_CHARS]))
+    for at, (tag, written) in enumerate(read):
         if tag is None:
             reader.add(written)
-            reader.last_words = (reader.last_words + written[-_LAST_WORDS:])[-_LAST_WORDS:]
-        elif tag.startswith("/"):
+            reader.said(unescape(written[-_LAST_WORDS:].replace("\n", " ")))
+            continue
+        if tag.removeprefix("/") in _BREAKS:
+            reader.said("\n")
+        if tag.startswith("/"):
             reader.add(f"<{tag}>")
             if tag[1:] in _ELEMENTS:
                 reader.end(tag[1:])
         else:
             if tag in _ELEMENTS:
-                reader.start(tag, written)
+                reader.start(tag, written, read[at + 1 : at + 1 + _AHEAD] if tag == "blockquote" else ())
             reader.add(f"<{tag}{written}>")
     return [(role, "".join(parts)) for role, parts in reader.stretches]

@@ -68,8 +68,10 @@ def _device(tail: list[str]) -> int | None:
 
 
 def letter_after_device(lines: Sequence[str]) -> int | None:
-    """The first line of what follows below the line of a device, with a greeting or its writer's address; None
-    when nothing does."""
+    """The first line of what follows below the line of a device, with a greeting or its writer's address.
+
+    None when nothing does.
+    """
     above = ""
     for at, line in enumerate(lines):
         stripped = line.strip()

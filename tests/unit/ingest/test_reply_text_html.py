@@ -34,6 +34,10 @@ QUOTES = {
     "zimbra": f'<hr id="zwchr" data-marker="__DIVIDER__"><div data-marker="__HEADERS__">Quoth</div>{OLD}',
     "zoho": f'<div class="zmail_extra"><div>Quoth the House</div>{OLD}</div>',
     "gmx": f'<div name="quote" style="margin:0">{OLD}</div>',
+    "spark": f'<div name="messageReplySection">Quoth the House<br>{OLD}</div>',
+    "windows mail": '<div style="padding-top: 5px; border-top-color: rgb(229, 229, 229);'
+    f' border-top-width: 1px; border-top-style: solid;"><b>Quoth:</b> House</div>{OLD}',
+    "a line beside it": f'<blockquote style="border-left:1px solid #0857A6;margin:10px">{OLD}</blockquote>',
     "a bare blockquote": f"<blockquote>{OLD}<blockquote>And before that: welcome.</blockquote></blockquote>",
 }
 
@@ -69,6 +73,31 @@ def test_a_blockquote_that_the_writer_leads_up_to_is_the_writers_own() -> None:
     assert of_html(html).reply_text == "The label says:\n\n40 watts"
 
 
+INDENTED = {
+    "by the element of quotes": '<blockquote class="gmail_quote" style="margin:0 0 0 40px;border:none">',
+    "by an element of its own": '<blockquote style="margin: 0 0 0 40px; border: none; padding: 0px;">',
+    "without a margin": '<blockquote style="margin-top:0;margin-bottom:0">',
+    "without anything": "<blockquote>",
+}
+
+
+@pytest.mark.parametrize("element", INDENTED.values(), ids=INDENTED)
+def test_words_that_the_writer_indented_last_are_the_writers_own(element: str) -> None:
+    html = f"{NEW}<div>My new address</div>{element}<div>5 Lamp Road, Oslo</div></blockquote>"
+    assert of_html(html).reply_text.endswith("5 Lamp Road, Oslo")
+    assert of_html(html + QUOTES["gmail"]).reply_text.endswith("5 Lamp Road, Oslo")
+
+
+def test_a_blockquote_that_begins_with_an_attribution_is_quoted() -> None:
+    said = "<div>On 4 March 2025 at 09:15, Lamp House wrote:</div>"
+    assert of_html(f"{NEW}<blockquote>{said}{OLD}</blockquote>").reply_text == SAID
+
+
+def test_an_attribution_is_one_although_the_lines_of_its_source_are_wrapped() -> None:
+    html = f"{NEW}<p>On\n4 March 2025 at\n09:15, Lamp House\nwrote:</p><blockquote>{OLD}</blockquote>"
+    assert of_html(html).reply_text == SAID
+
+
 def test_a_blockquote_below_an_attribution_is_quoted_although_a_colon_leads_up_to_it() -> None:
     html = f"{NEW}<p>On 4 March 2025 at 09:15, Lamp House wrote:</p><blockquote>{OLD}</blockquote>"
     assert of_html(html).reply_text == SAID
@@ -81,6 +110,8 @@ def test_a_blockquote_below_an_attribution_is_quoted_although_a_colon_leads_up_t
         '<pre class="moz-signature">-- \nAnn Example, of the lamps</pre>',
         '<div id="ms-outlook-mobile-signature">Ann Example, of the lamps</div>',
         '<div id="Signature">Ann Example, of the lamps</div>',
+        '<div name="messageSignatureSection">Ann Example, of the lamps</div>',
+        '<div data-signatureblock="true">Ann Example, of the lamps</div>',
     ],
 )
 def test_what_a_client_wraps_as_signature_is_one(signature: str) -> None:

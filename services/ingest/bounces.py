@@ -184,7 +184,9 @@ def _is_notice(mail: ParsedMail, notice: str) -> bool:
     system = is_system(mail)
     if SUBJECT_OF_SYSTEMS.fullmatch(mail.subject.strip()):
         own = _unmarked(notice)
-        if system or own == notice or INTRODUCES.search(own) is not None:
+        told = own == notice or INTRODUCES.search(own) is not None
+        nameless = mail.sender is None or not mail.sender.name
+        if system or (told and (nameless or _names_one(mail, own))):
             return True
     if mail.sender is not None and _DAEMON.match(mail.sender.address):
         return True
@@ -207,7 +209,12 @@ def _unmarked(notice: str) -> str:
 
 def _gives_answer(mail: ParsedMail, notice: str) -> bool:
     """Whether it gives a server's answer about an address, in whatever language the rest of it is."""
-    return SERVER_SAID.search(notice) is not None and bool(bounces_text.recipients_in(notice, _ours(mail)))
+    return SERVER_SAID.search(notice) is not None and _names_one(mail, notice)
+
+
+def _names_one(mail: ParsedMail, notice: str) -> bool:
+    """Whether it says of somebody that they did not get a mail."""
+    return bool(bounces_text.recipients_in(notice, _ours(mail)))
 
 
 def _ours(mail: ParsedMail) -> set[str]:
@@ -223,7 +230,7 @@ def _is_program_s(mail: ParsedMail, notice: str) -> bool:
     """
     if mail.sender is None or mail.sender.name or mail.in_reply_to or _FORWARDED.match(mail.subject.strip()):
         return False
-    return bool(bounces_text.recipients_in(notice, _ours(mail)))
+    return _names_one(mail, notice)
 
 
 def _is_delay(mail: ParsedMail, notice: str) -> bool:
@@ -281,7 +288,7 @@ def _guessed(mail: ParsedMail, notice: str, returned: str, ours: set[str]) -> li
 def _read(told: Told, notice: str, *, alone: bool) -> tuple[str, str, str]:
     """Status, reply code and reason of one recipient. `alone`: the whole notice is about it."""
     said = told.said or notice
-    status, code = status_of(told.status, said), code_of(said)
+    status, code = status_of(told.status, said), code_of(said) or code_of(told.status[:4])
     reason = reason_of(status, said)
     if reason == UNDEFINED and told.said:
         reason = reason_of(status, notice)
@@ -311,9 +318,9 @@ def _original_id(mail: ParsedMail, returned: str) -> str:
             return found[1]
     if found := _MESSAGE_ID.search(returned) or _MESSAGE_ID.search(mail.text[: bounces_text.LONGEST]):
         return found[1]
-    return next(
-        iter([*mail.in_reply_to, *reversed(mail.references), *ids(mail.header("x-original-message-id"))]), ""
-    )
+    named = [name for name in mail.headers if name.endswith("original-message-id")]
+    headers = [one for name in named for one in ids(mail.header(name))]
+    return next(iter([*mail.in_reply_to, *reversed(mail.references), *headers]), "")
 
 
 def _sns(mail: ParsedMail) -> str | None:

@@ -31,7 +31,7 @@ _NAMES = re.compile(
     rf"[\s:;,=<\"'(]{{1,12}}(?:rfc822;\s?|smtp;\s?)?({_ADDRESS})",
     re.IGNORECASE,
 )
-_ALONE = re.compile(r"^[\s<*\"']{0,20}([A-Za-z0-9][\w.+-]{1,60})[>\"']{0,2}\s*(?:$|   )")
+_ALONE = re.compile(r"^[\s<*\"']{0,20}([A-Za-z0-9][\w.+-]{1,60})[>\"']{0,2}\s*(?:$|   |\()")
 _FORMER = re.compile(r"^\s*\((?:ultimately )?generated from", re.IGNORECASE)
 _HELP = re.compile(
     r"contact|please (?:send|forward|reply|write)|for (?:further )?assistance|postmaster|"

@@ -71,7 +71,7 @@ _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([a-z-]+)", re.IGNORECASE)
 _ANSWERS_INVITATION = re.compile(
     r"^METHOD:(REPLY|COUNTER|DECLINECOUNTER|REFRESH)\b", re.IGNORECASE | re.MULTILINE
 )
-_LIST_HEADERS = ("list-id", "list-post", "mailing-list", "x-mailing-list")
+_LIST_HEADERS = ("list-id", "list-post", "mailing-list", "x-mailing-list", "x-ml-name", "x-mlserver")
 
 
 def recognise(mail: ParsedMail, own_addresses: Collection[str], secret: bytes) -> Recognised:

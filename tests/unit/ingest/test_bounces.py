@@ -192,6 +192,12 @@ def test_a_person_who_writes_about_delivery_is_no_mail_system(sender: str, subje
     assert outcome_of(parse(notice(text, sender=sender, subject=subject))) is None
 
 
+def test_a_reply_code_in_the_place_of_the_status_is_a_reply_code() -> None:
+    told = "Final-Recipient: rfc822; ada@example.org\nAction: failed\nStatus: 553 too big\n"
+
+    assert bounce_of(parse(report(told))).reply_codes == ["553"]
+
+
 def test_the_mail_that_came_back_is_named_also_when_it_stands_in_the_text() -> None:
     text = "<ada@example.org>: 550 no such user\n\n--- Original message\n\nMessage-Id: <let_9@example.com>\n"
 

@@ -22,6 +22,13 @@ NOTICES = {
     "zh-tw": ("無法傳遞的主旨: 燈", "傳遞到這些收件者失敗:"),
     "ko": ("배달되지 않음: 램프", "다음 받는 사람에게 배달할 수 없습니다:"),
     "ro": ("Nelivrat: Lampa", "Mesajul nu a putut fi livrat:"),
+    "de-2": ("Ihre Nachricht kam nicht an", "Wir konnten Ihre Nachricht an diese Empfänger nicht zustellen:"),
+    "en": ("Your mail did not arrive", "Sorry, we couldn't deliver your mail to these people:"),
+    "fr": ("Votre lettre", "Nous n'avons hélas pas pu remettre votre message à :"),
+    "es": ("Su carta", "No hemos podido entregar su mensaje a:"),
+    "nl": ("Uw brief", "Wij konden uw bericht niet bezorgen bij:"),
+    "pl-2": ("Twój list", "Wiadomość nie mogła zostać doręczona do:"),
+    "zh-2": ("你的邮件没有送达", "我们无法把邮件投递给:"),
     "vi": ("Không gửi được: Đèn", "Không thể gửi thư đến:"),
 }
 AWAY = (
@@ -72,6 +79,28 @@ def test_a_notice_in_a_language_that_nobody_knows_is_known_by_the_server_s_answe
     assert kind(found) is Kind.BOUNCE
     assert (told.recipients, told.statuses, told.reply_codes) == (["bo@gone.example"], ["5.1.1"], ["550"])
     assert kind(mail("Wgwrk: fmlk", "Fmlk grmbl wgwrk.\n\nbo@gone.example\n")) is not Kind.BOUNCE
+
+
+def test_a_person_whose_subject_is_that_of_a_mail_system_wrote_no_notice() -> None:
+    text = "Hello, your app says so since Monday. What shall I do?"
+
+    assert kind(mail("Mail delivery failed", text, "Ann Light <ann@mail.example>")) is Kind.MESSAGE
+
+
+def test_a_recipient_without_a_domain_is_of_the_domain_that_tells_of_it() -> None:
+    found = mail("Undeliverable", "It was undeliverable to the following:\n\n\tbo (account is expired)\n")
+    told = bounce_of(found)
+
+    assert (told.recipients, told.reason) == (["bo@mx.example"], "suspend")
+
+
+@pytest.mark.parametrize("name", ["X-Original-Message-ID", "X-CM-Original-Message-ID"])
+def test_the_mail_that_came_back_is_named_by_a_header_of_any_maker(name: str) -> None:
+    head = f"From: postmaster@mx.example\n{name}: <let_1@us.example>\nSubject: Undeliverable\n\n"
+
+    assert (
+        bounce_of(parse(f"{head}bo@gone.example: 550 no".encode())).original_message_id == "let_1@us.example"
+    )
 
 
 @pytest.mark.parametrize("sender", ["Ann Light <ann@mail.example>", "ann@mail.example"])

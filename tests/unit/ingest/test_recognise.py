@@ -46,6 +46,10 @@ def test_a_person_s_mail_is_a_message_that_may_be_answered() -> None:
         ({"X_TMDA_Confirm": "yes"}, Kind.CHALLENGE),
         ({"X_Apple_Unsubscribe": "true"}, Kind.FEEDBACK_REPORT),
         ({"X_Autorespond": "1"}, Kind.AUTO_REPLY),
+        ({"X_Autoresponse": "yes"}, Kind.AUTO_REPLY),
+        ({"X_Autosubmitted": "yes"}, Kind.MESSAGE),
+        ({"X_Bluebottle_Request": "<1>"}, Kind.CHALLENGE),
+        ({"subject": "Auto: Help", "In_Reply_To": "<let_1@example.com>"}, Kind.AUTO_REPLY),
         ({"Precedence": "auto_reply"}, Kind.AUTO_REPLY),
         ({"Precedence": "bulk"}, Kind.AUTO_REPLY),
         ({"Precedence": "Junk"}, Kind.AUTO_REPLY),
@@ -73,6 +77,10 @@ def test_a_machine_s_mail_moves_nothing_and_is_not_answered(headers: dict[str, s
     [
         ({"List_Id": "<announce.example.org>"}, Kind.LIST),
         ({"List_Post": "<mailto:a@example.org>"}, Kind.LIST),
+        ({"X_MLServer": "fml"}, Kind.LIST),
+        ({"List_Help": "<mailto:a@example.org>"}, Kind.MESSAGE),
+        ({"X_Campaign_Id": "7"}, Kind.MESSAGE),
+        ({"X_No_Loop": "yes"}, Kind.MESSAGE),
         ({"List_Unsubscribe": "<mailto:a@example.org>"}, Kind.MESSAGE),
         ({"Feedback_ID": "1:2:3"}, Kind.MESSAGE),
         ({"X_Auto_Response_Suppress": "OOF, AutoReply"}, Kind.MESSAGE),
@@ -82,6 +90,14 @@ def test_a_machine_s_mail_moves_nothing_and_is_not_answered(headers: dict[str, s
         ({"sender": "postmaster@example.org"}, Kind.MESSAGE),
         ({"sender": "noreply@example.org"}, Kind.MESSAGE),
         ({"sender": "do-not-reply@example.org"}, Kind.MESSAGE),
+        ({"sender": "do_not_reply@example.org"}, Kind.MESSAGE),
+        ({"sender": "shop-noreply@example.org"}, Kind.MESSAGE),
+        ({"sender": "alerts@example.org"}, Kind.MESSAGE),
+        ({"sender": "list-confirm@example.org"}, Kind.MESSAGE),
+        ({"sender": "autoresponder@example.org"}, Kind.MESSAGE),
+        ({"sender": "nicht-antworten@example.org"}, Kind.MESSAGE),
+        ({"sender": "ne-pas-repondre@example.org"}, Kind.MESSAGE),
+        ({"sender": "no_responder@example.org"}, Kind.MESSAGE),
         ({"sender": "bounces+12@example.org"}, Kind.MESSAGE),
         ({"sender": "owner-list@example.org"}, Kind.MESSAGE),
         ({"sender": "list-request@example.org"}, Kind.MESSAGE),
@@ -110,6 +126,12 @@ def test_a_mail_that_may_be_a_person_s_moves_states_but_no_machine_answers_it(
         {"subject": "How do I set up a vacation message?"},
         {"subject": "Delivery failed to arrive at my house"},
         {"subject": "Auto insurance question"},
+        {"subject": "AUTO: the brakes squeak"},
+        {"subject": "Auto: Help"},
+        {"subject": "Mail delivery failed"},
+        {"subject": "In ferie fino a quando vale il buono?"},
+        {"sender": "mailerton@example.org"},
+        {"sender": "noreplyson@example.org"},
         {"X_MS_Exchange_Inbox_Rules_Loop": "a@example.org"},
         {"sender": "requests@example.org"},
     ],
@@ -134,6 +156,19 @@ def test_a_person_is_not_taken_for_a_machine(headers: dict[str, str]) -> None:
         "Automatisch antwoord: Hulp",
         "Autosvar: Hjälp",
         "Автоответ: помощь",
+        "AUTO: Ada ist nicht im Büro (zurück am 5.5.)",
+        "OOF: Help",
+        "Autorespons: Hjelp",
+        "Automatisk fravær: Hjelp",
+        "Ute av kontoret: Hjelp",
+        "Sjálfvirkt svar: Hjálp",
+        "[Automatyczna odpowiedź] Pomoc",
+        "Thư trả lời tự động: Giúp",
+        "پاسخ خودکار: کمک",
+        "【自動返信】質問",
+        "Sorry (Out of Office - back on Monday)",
+        "En congés jusqu'au 5 mai",
+        "I'm out of the office until Monday",
         "自動返信: 質問",
         "自动回复: 问题",
         "स्वचालित उत्तर: मदद",
@@ -153,6 +188,33 @@ def test_a_filter_that_wants_us_to_prove_that_we_are_persons_is_a_challenge() ->
     found = recognise(parse(asked), OWN, SECRET)
 
     assert (found.kind, found.automatic, found.may_auto_respond) == (Kind.CHALLENGE, True, False)
+
+
+def test_a_filter_that_keeps_a_list_of_whom_it_lets_in_is_a_challenge() -> None:
+    body = "Please follow http://f.example/1 to have your address added to the recipient's allowed list."
+
+    assert recognise(parse(mail(subject="RE: Help", body=body)), OWN, SECRET).kind is Kind.CHALLENGE
+    assert recognise(parse(mail(subject="News", body=body)), OWN, SECRET).kind is Kind.MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "kind"),
+    [
+        ("Re: Help", "This is an automated response.\nWe are closed.", Kind.AUTO_REPLY),
+        ("AW: Hilfe", "Hallo,\n\ndies ist eine automatische Antwort. Danke.", Kind.AUTO_REPLY),
+        ("RE: Aide", "Ceci est une réponse automatique.", Kind.AUTO_REPLY),
+        ("Re: Ayuda", "Este es un mensaje automático.", Kind.AUTO_REPLY),
+        ("Help", "This is an automated response that I get from you. Why?", Kind.MESSAGE),
+        ("Re: Help", "Thanks!\n\nFrom: Desk\nSent: Monday\n\nThis is an automated response.", Kind.MESSAGE),
+        ("Re: Help", "Thanks!\n\n> This is an automated response.", Kind.MESSAGE),
+        ("Re: Help", "Thanks!\n\nOn Monday Desk wrote:\nThis is an automated response.", Kind.MESSAGE),
+        ("Re: Help", "I got: this is an automated response. Is anybody there?", Kind.MESSAGE),
+    ],
+)
+def test_an_answer_that_says_of_itself_that_nobody_wrote_it_is_automatic(
+    subject: str, body: str, kind: Kind
+) -> None:
+    assert recognise(parse(mail(subject=subject, body=body)), OWN, SECRET).kind is kind
 
 
 @pytest.mark.parametrize(("method", "automatic"), [("REQUEST", False), ("REPLY", True)])

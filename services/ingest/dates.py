@@ -18,6 +18,11 @@ _CLOCK = re.compile(
 )
 _OFFSET = re.compile(r"(?<=[\s\d])([+-]\d\d):(\d\d)(?!\d)")
 _ISO = re.compile(r"[\d-]{8,10}T\d")
+_WHOLE = re.compile(
+    r"(?:[A-Z][a-z]{2},?\s+)?\d{1,2}\s+[A-Z][a-z]{2}\s+\d{4}\s+\d\d:\d\d(?::\d\d)?\s+[+-]\d{4}(?!\d)"
+)
+"""A date as RFC 5322 has it, at the beginning of a field that goes on with something else."""
+
 _LAST_WORD = re.compile(r"(?<=\d )[A-Za-z]{3,5}$")
 _ZONES = {
     "wet": "+0000",
@@ -95,7 +100,9 @@ def written_date(raw: str) -> datetime | None:
     """The date as the sender's clock had it, in the sender's zone; UTC when the field names none."""
     written = without_comments(unfolded(raw[:_LONGEST]))[0].replace("\0", " ").strip()
     plain = _plain(written)
-    for text in (plain, _in_english(plain, american=_TWELVE_HOURS.search(written) is not None)):
+    american = _TWELVE_HOURS.search(written) is not None
+    whole = _WHOLE.match(written)
+    for text in (whole[0] if whole is not None else "", plain, _in_english(plain, american)):
         for read in (parsedate_to_datetime, datetime.fromisoformat):
             try:
                 found = read(text)

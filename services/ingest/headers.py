@@ -25,7 +25,7 @@ _BARE_ID = re.compile(r"(?<![^<>\s,;\"()@])[^<>\s,;\"()@]{1,500}@[^<>\s,;\"()@]{
 _LONE_WORD = re.compile(r"^\s*(?=[^\s\d]{0,200}\d)([^\s<>,;]{4,500})\s*$")
 _TOKEN = re.compile(
     r"""(?P<quoted>"(?:[^"\\]|\\.)*")|<(?P<angle>[^<>]*)>|(?P<comment>\0)|(?P<end>[,;])
-    |(?P<text>(?:[^"<>,;\\\0]|\\.)+)|.""",
+    |(?P<word>=\?[^?\s]{1,90}\?[bBqQ]\?[^?]{0,2000}\?=)|(?P<text>(?:(?!=\?)[^"<>,;\\\0]|\\.)+)|.""",
     re.VERBOSE | re.DOTALL,
 )
 _GROUP = re.compile(r"^[^@:\[]*:")
@@ -140,6 +140,8 @@ def addresses(raw: str, most: int = 500) -> tuple[Address, ...]:
             one = _Mailbox()
         elif kind == "angle":
             one.angle = token["angle"] if one.angle is None else one.angle
+        elif kind == "word" and (one.angle is None or not one.words):
+            one.add_encoded(token[0])
         elif kind == "quoted":
             one.add_quoted(token[0], before_at=value.startswith("@", token.end()))
         elif kind != "comment" and (one.angle is None or not one.words):
@@ -173,6 +175,11 @@ class _Mailbox:
         more = _ESCAPED_MARK.sub(r"\1", more)
         self.words.append(more)
         self.bare.append(more)
+
+    def add_encoded(self, word: str) -> None:
+        """An encoded word, in which commas and colons part nothing (RFC 2047 §6.2)."""
+        self.words.append(word)
+        self.bare.append(word)
 
     def add_quoted(self, written: str, before_at: bool) -> None:
         """A quoted word; `before_at`: it is the local part of an address."""

@@ -1,9 +1,10 @@
 """Bytes to text, whatever the mail claims about them; the text is fit for every store.
 
-Never raises. Mails name charsets wrongly, so: what the declared name is known to mean, strictly; then UTF-8,
-strictly; then what the bytes look like (charset_guess.py); then Windows-1252, with U+FFFD for what has no
-meaning. Clean text holds no NUL, no lone surrogate (neither can be stored as JSON or in a database) and only
-`\\n` at line ends.
+Never raises. Mails name charsets wrongly, so: UTF-8, when the bytes are so plainly UTF-8 that no text in the
+declared charset looks like it; else what the declared name is known to mean, strictly; then UTF-8, strictly,
+or but for a few bytes; then what the bytes look like (charset_guess.py); then Windows-1252, with U+FFFD for
+what has no meaning. Clean text holds no NUL, no lone surrogate (neither can be stored as JSON or in a
+database) and only `\\n` at line ends.
 """
 
 import codecs
@@ -82,9 +83,50 @@ _MEANT = {
     "tis-620": "cp874",
 }
 
+# Spellings that programs make up of names that are known.
+_MADE_UP = (
+    (re.compile(r"^x-mac-"), "mac_"),
+    (re.compile(r"^(?:x-|cs)"), ""),
+    (re.compile(r"^(?:dos|win|windows|cp|ibm|ms)[-_ ]?(?=\d)"), "cp"),
+    (re.compile(r"^(tis)-?(620).*$"), "cp874"),
+)
+_WIDER = {
+    "ascii": "utf-8",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "iso8859-8": "cp1255",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+    "tis-620": "cp874",
+    "iso2022_jp": "iso2022_jp_ext",
+}
+"""As `_MEANT`, by the names of the codecs that are found for labels."""
+
+_LATIN = frozenset(
+    "cp1250 cp1252 cp1254 cp1257 cp437 cp850 cp852 cp858 mac-roman mac_roman iso8859-2 iso8859-3 iso8859-4"
+    " iso8859-10 iso8859-13 iso8859-14 iso8859-15 iso8859-16".split()
+)
+_NOT_LATIN = frozenset(
+    "cp1251 cp1253 cp1255 cp1256 cp1258 cp866 cp874 koi8-r koi8-u mac-cyrillic mac_cyrillic iso8859-5"
+    " iso8859-6 iso8859-7 gb18030 big5hkscs cp932 cp949 euc_jp".split()
+)
+_PLAIN_LATIN = 1
+_PLAIN = 4
+"""Characters above ASCII from which on UTF-8 is plain, whatever is declared: letters of the Latin script are
+followed by letters, so a single one does; of other scripts a word or two may look like UTF-8 by chance."""
+
+_GOOD_TO_BAD = 2
+"""Characters of UTF-8 for each byte that is none, from which on the text is UTF-8 with a flaw: a line of a
+gateway below it, or cut off within a character."""
+
 # Codecs that are no charset of a mail; punycode takes quadratic time, unicode_escape writes what it likes.
 _REFUSED = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 
+_LONGEST_LABEL = 60
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
@@ -93,13 +135,22 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 def codec_for(label: str) -> str | None:
     """The name of the codec that a charset label means; None when it means none that we use."""
     name = label.strip().strip("\"'").lower()
-    name = _MEANT.get(name, name)
+    found = _codec(_MEANT.get(name, name))
+    for form, plain in _MADE_UP:
+        if found is not None or len(name) > _LONGEST_LABEL:
+            break
+        name = form.sub(plain, name)
+        found = _codec(_MEANT.get(name, name))
+    return found
+
+
+def _codec(name: str) -> str | None:
     try:
-        found = codecs.lookup(name).name.replace("-", "_")
+        found = codecs.lookup(name).name
         "".encode(name)  # refuses rot13, base64 and the other codecs that do not make text of bytes
     except (LookupError, ValueError):
         return None
-    return None if found in _REFUSED else name
+    return None if found.replace("-", "_") in _REFUSED else _WIDER.get(found, name)
 
 
 def decode(data: bytes, label: str | None = None) -> str:
@@ -107,11 +158,51 @@ def decode(data: bytes, label: str | None = None) -> str:
     declared = codec_for(label or "us-ascii")
     if declared in (None, "utf-8") and (marked := _marked(data)):
         declared = marked
+    if declared is not None and (text := _utf8_all_the_same(data, declared)) is not None:
+        return text
     for name in (declared, "utf-8"):
         if name is not None and (text := _strictly(data, name)) is not None:
             return text.removeprefix("\ufeff")
+    if declared in (None, "utf-8") and (text := _utf8_with_flaws(data)) is not None:
+        return text
     guessed = guess(data)
     return data.decode(guessed or "cp1252", "replace")
+
+
+def _utf8_all_the_same(data: bytes, declared: str) -> str | None:
+    """The text, when it is UTF-8 under the name of another charset."""
+    codec = codecs.lookup(declared).name
+    least = _PLAIN_LATIN if codec in _LATIN else _PLAIN if codec in _NOT_LATIN else 0
+    if not least or data.isascii():
+        return None
+    text = _strictly(data, "utf-8")
+    return text if text is not None and _above_ascii(text) >= least else None
+
+
+def _utf8_with_flaws(data: bytes) -> str | None:
+    """The text, when all but a few bytes are UTF-8; those are read as Windows-1252."""
+    valid = data.decode("utf-8", "ignore")
+    flaws = len(data) - len(valid.encode())
+    if _above_ascii(valid) < _GOOD_TO_BAD * flaws:
+        return None
+    return data.decode("utf-8", _FLAWS).removeprefix("\ufeff")
+
+
+def _above_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _read_flaw(fault: UnicodeError) -> tuple[str, int]:
+    """For `codecs.register_error`: a byte that is no UTF-8; a character that was cut off is unknown."""
+    if not isinstance(fault, UnicodeDecodeError):
+        raise fault
+    if fault.end == len(fault.object):
+        return "\ufffd", fault.end
+    return fault.object[fault.start : fault.end].decode("cp1252", "replace"), fault.end
+
+
+_FLAWS = "ombud.flaws"
+codecs.register_error(_FLAWS, _read_flaw)
 
 
 def _marked(data: bytes) -> str | None:

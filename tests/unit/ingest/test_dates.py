@@ -52,6 +52,7 @@ def test_dates_are_instants_in_utc_or_nothing(raw: str, found: datetime | None) 
         "1 de septiembre de 2026 12:05:06",
         "Вт, 1 сен 2026 15:05:06 +0300",
         "September 1, 2026, 12:05:06 pm",
+        "Tue, 01 Sep 2026 14:05:06 +0200Received: from x.example.org; Tue, 1 Sep 2026 15:00:00 +0000",
     ],
 )
 def test_a_date_is_read_as_programs_of_many_places_write_it(raw: str) -> None:

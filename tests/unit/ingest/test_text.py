@@ -1,5 +1,8 @@
 """Bytes to text."""
 
+import codecs
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,10 +28,53 @@ from services.ingest.text import clean, codec_for, decode, one_line
         ("Grüße".encode(), "rot13", "Grüße"),
         ("Grüße".encode(), "a\0b", "Grüße"),
         (b"\x81 undefined", None, "\ufffd undefined"),
+        ("Dzień dobry".encode(), "iso-8859-2", "Dzień dobry"),
+        ("für".encode(), "iso-8859-1", "für"),
+        ("Příliš žluťoučký".encode(), "windows-1250", "Příliš žluťoučký"),
+        ("Привет, мир".encode(), "windows-1251", "Привет, мир"),
+        ("你好我的订单在哪里".encode(), "gb2312", "你好我的订单在哪里"),
+        ("Dzień dobry".encode("iso-8859-2"), "iso-8859-2", "Dzień dobry"),
+        ("Её".encode("koi8-r"), "koi8-r", "Её"),
+        ("Чё".encode("cp1251"), "windows-1251", "Чё"),
+        ("รกราก".encode("cp874"), "tis-620", "รกราก"),
+        ("联通".encode("gb18030"), "gb2312", "联通"),
+        ("Grüße an alle Leute".encode() + b" stra\xdfe", "utf-8", "Grüße an alle Leute straße"),
+        ("Grüße, schöne Tage".encode() + b"\xc3", "utf-8", "Grüße, schöne Tage\ufffd"),
+        ("\ufeffGrüße, schöne Tage".encode() + b"\xff", None, "Grüße, schöne Tage\ufffd"),
     ],
 )
 def test_bytes_become_the_text_their_sender_meant(data: bytes, label: str | None, text: str) -> None:
     assert decode(data, label) == text
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [
+        ("x-windows-1251", "cp1251"),
+        ("cp-850", "cp850"),
+        ("ibm437", "cp437"),
+        ("dos-874", "cp874"),
+        ("win1250", "cp1250"),
+        ("x-mac-cyrillic", "mac_cyrillic"),
+        ("TIS620.2533", "cp874"),
+        ("x-gb18030", "gb18030"),
+        ("csShiftJIS", "cp932"),
+        ("iso-ir-100", "cp1252"),
+        ("L1", "cp1252"),
+    ],
+)
+def test_a_charset_is_known_by_the_names_that_programs_make_up(label: str, codec: str) -> None:
+    assert codecs.lookup(codec_for(label) or "").name == codecs.lookup(codec).name
+
+
+@pytest.mark.parametrize("bait", [b"\xc3", b"\xc3\xbc\xff", b"\xff", "ü".encode(), b"\xe6\x97"])
+def test_half_a_megabyte_of_flaws_is_read_within_a_second(bait: bytes) -> None:
+    data = "ü".encode() * 300_000 + bait * (512 * 1024 // len(bait))
+    started = time.process_time()
+    for label in ("utf-8", "iso-8859-1", None):
+        decode(data, label)
+
+    assert time.process_time() - started < 1.0
 
 
 @pytest.mark.parametrize("label", ["punycode", "idna", "unicode_escape", "undefined", "base64", "hex", ""])

@@ -15,8 +15,11 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(r"\bvirus", r"infected|malware|suspicious (file|attachment)|unsafe attachment"),
     ),
     ("mailererror", _any(r"\bpipe to \|")),
-    ("syntaxerror", _any(r"malformed address|incorrectly constructed")),
-    ("systemerror", _any(r"does not support tls", r"(local|server) configuration error")),
+    (
+        "syntaxerror",
+        _any(r"(malformed|badly formatted) (address|local)|incorrectly constructed|line terminator"),
+    ),
+    ("systemerror", _any(r"does not support tls", r"(local|server) configuration error|control/locals")),
     (
         "rejected",
         _any(
@@ -53,7 +56,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\bspam(my)?\b(?!\S*(haus|cop))",
             r"spam (message|content|detected|score)|looks like spam|classified as (bulk|spam)",
             r"blacklisted url|mail rejet|junk mail|unsolicited|rejected_as_spam|blocked by spam",
-            r"considered (as )?uce",
+            r"considered (as )?uce|(bulk (e-?)?mail|content) (control|filter)|message looks suspicious",
             r"message (was )?(rejected|filtered) (by|due to) (content|the) filter",
         ),
     ),
@@ -187,7 +190,7 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"not routable",
             r"domain[^\n]{0,30}(may not exist|is not valid|could not be found)",
             r"name or service not known|nxdomain|(domain|host) must exist",
-            r"mail domain [^\n]{0,60} is unknown",
+            r"mail domain [^\n]{0,60} is unknown|no mail server for",
             r"553 \S{1,80} does not exist|name server[^\n]{0,20}host not found|no such domain",
         ),
     ),
@@ -221,7 +224,10 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"unknown (e-?mail|virtual)|missing home directory|not found in (the )?(ldap|directory)",
             r"(doesn't|does not) handle mail for|unable to find (alias|user)|not a member of (the )?domain",
             r"(recipient|address) (cannot|can't|could not) be verified|no longer accepts",
-            r"user path no exist",
+            r"user path no exist|valid notes mail|unavailable mailbox|mailbox name not allowed",
+            r"unregistered (user|recipient|address)|not present in (the )?(ldap|directory)",
+            r"invalid e-?mail address(?! (format|syntax))|no e-?mail address registered",
+            r"no longer (on (this |the )?(server|system|staff)|with (us|the|this|our)|employed|works?)\b",
             r"[45]\.1\.\d{1,2} address rejected",
             r"existe pas|no existe|nicht (bekannt|vorhanden)",
             r"リストにありません",
@@ -233,7 +239,8 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
         "networkerror",
         _any(
             r"network (error|unreachable|is unreachable)|no route to host|too many hops|hop count",
-            r"mail loop|routing loop|looping",
+            r"mail loop|routing loop|looping|loop detected|excessive recursion|server is (down|unreachable)",
+            r"forwarded more (often )?than|forwarded too (many times|often)",
             r"unable to establish an smtp connection|wasn't able to establish|connection refused",
             r"loops back|connection (was )?(reset|dropped|closed|lost|broken)|(is|host) unreachable",
             r"not reachable",
@@ -286,7 +293,10 @@ REASONS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     (
         "policyviolation",
-        _any(r"policy|violat|prohibited|header error|not allowed by|administrative prohibition|compliance"),
+        _any(
+            r"attachment (blocking|filter)|(banned|forbidden) attachment",
+            r"policy|violat|prohibited|header error|not allowed by|administrative prohibition|compliance",
+        ),
     ),
     (
         "rejected",

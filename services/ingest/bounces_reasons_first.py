@@ -23,7 +23,8 @@ FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"too much mail data|zu ?viele (e-?)?mails auf dem server",
             r"(does|do)(es)? ?(not|n't) have enough (disk |storage )?space|space has been used up",
             r"exhausted (the |its |their )?(allowed )?(storage|disk|quota)|out of storage space",
-            r"bo[iî]te du destinataire (est )?pleine",
+            r"bo[iî]te du destinataire (est )?pleine|allowed (message count|number of messages)",
+            r"(not able|unable) to (receive|store|take) (any )?more (e-?mail|mail|messages)",
         ),
     ),
     (
@@ -54,6 +55,8 @@ FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(only|not) accept(s|ing)? (e-?mail|mails?|messages) (only )?from ((un)?known|specific|certain)",
             r"rejected due to user rules|(account|mailbox|user|address) is protected by",
             r"(sender|you|address)[^\n]{0,30} not (been )?(pre-?)?approved",
+            r"user[ -](configured|defined) (filter|rule)",
+            r"delivery to this (user|recipient|address|mailbox) is not (allowed|permitted)",
         ),
     ),
     (
@@ -78,6 +81,7 @@ FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
         _any(
             r"(allowed|my) rcpthosts|as a relay\b|not (an open relay|configured to relay)",
             r"relay(ing)?\b[^\n]{0,30} prohibited|authentication when [^\n]{0,20}send(ing)? to a non-local",
+            r"relay access denied|relayed mail\b[^\n]{0,30} not (allowed|permitted)|not a (mail )?gateway",
         ),
     ),
     (
@@ -88,6 +92,8 @@ FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(account|mailbox|user|compte)[^\n.]{0,20} (is|has been|was|est) (blocked|bloqu[eé]|expired)",
             r"(account|mailbox|user) expired|not currently being accepted for|is now disabled",
             r"(domain|account|mailbox)[^\n]{0,40} is (currently |temporar\w{2,4} )?suspended",
+            r"no longer (accepting|taking) (e-?mail|mail|messages)(?! (with|from))",
+            r"disabled or discontinued|is inactive (on|at|in)\b|(mail )?(receiving|reception) (is )?disabled",
         ),
     ),
     (
@@ -98,12 +104,23 @@ FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"senderfilterconfig|(null|empty) (reverse-path|envelope senders?|senders?)|invalid sender",
             r"domain of (the )?sender|from: domain|[eé]metteur invalide|purported responsible",
             r"backscatter|your e-?mail address has been black",
+            r"address[^\n]{0,40} (is|has) not (yet )?(been )?verified",
         ),
     ),
     (
         "userunknown",
         _any(r"recipient address rejected: access denied"),
     ),
-    ("hostunknown", _any(r"account or domain may not exist|recipient domain must exist")),
+    (
+        "hasmoved",
+        _any(
+            r"changed (my|his|her|their|its|the) (e-?mail|mail)?[ -]?address",
+            r"use (my|his|her|their|our|the) new (e-?mail|mail)?[ -]?address",
+        ),
+    ),
+    (
+        "hostunknown",
+        _any(r"account or domain may not exist|recipient domain must exist|no dns entr(y|ies)\b"),
+    ),
 )
 """Reason and what is said for it."""

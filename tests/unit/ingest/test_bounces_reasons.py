@@ -9,6 +9,9 @@ from tests.unit.ingest.bounce_mails import notice, report
 
 SAID = {
     "userunknown": (
+        "550 bo is no longer with this company",
+        "550 invalid email address: bo",
+        "550 bo is not present in the directory",
         "550 <bo@gone.example> not found",
         "550 5.4.1 Recipient address rejected: Access denied. [mx.gone.example]",
         "553 badrcptto, sorry",
@@ -33,9 +36,14 @@ SAID = {
         "DNS lookup failure: host gone.example not found",
         "550 domain gone.example does not exist",
     ),
-    "hasmoved": ("551 User not local; please try <bo@new.example>",),
+    "hasmoved": (
+        "550 I have changed my email address",
+        "550 please use our new address",
+        "551 User not local; please try <bo@new.example>",
+    ),
     "notaccept": ("556 5.1.10 Recipient domain has a null MX",),
     "mailboxfull": (
+        "552 unable to receive any more mail",
         "552 there are too many messages in his mailbox",
         "552 Account(s) <bo@full.example> does not have enough space",
         "552 Speicher des Kontos erschöpft",
@@ -47,6 +55,8 @@ SAID = {
         "550 信箱已满",
     ),
     "suspend": (
+        "550 bo is no longer accepting messages",
+        "550 mail reception disabled",
         "550 closed due to inactivity",
         "551 <bo@off.example> is a deactivated mailbox",
         "550 account expired",
@@ -56,29 +66,40 @@ SAID = {
     ),
     "mesgtoobig": ("552 Exceeded maximum inbound size", "552 message file too big", "552 Nachricht zu groß"),
     "spamdetected": (
+        "554 stopped by our content filter",
         "554 5.7.1 Message rejected as bulk mail",
         "550 Mail score 9 is too high",
         "554 rejected due to spam classification; set up SPF records",
     ),
     "norelaying": (
+        "554 Relay access denied",
+        "550 we are not a mail gateway",
         "553 that domain isn't in my list of allowed rcpthosts (#5.7.1)",
         "550 relaying to <bo@x.example> prohibited by administrator",
         "550 not an open relay",
     ),
     "rejected": (
+        "554 your address has not been verified",
         "450 Sender address rejected: Domain not found",
         "550 Unroutable sender address",
         "550 5.1.7 no such domain us.example",
     ),
     "filtered": (
+        "554 stopped by a user-defined rule",
         "550 5.1.1 Refused due to recipient preferences",
         "550 the recipient is not accepting messages from unknown senders",
         "550 5.1.2 User rejects it",
     ),
     "blocked": ("550 not accepting mail from your IP", "550 rejecting open proxy"),
     "badreputation": ("451 4.7.650 rate limited due to IP reputation",),
-    "policyviolation": ("550 they are not accepting mail with attachments",),
+    "virusdetected": ("554 the content filter found a virus",),
+    "policyviolation": (
+        "554 forbidden attachment",
+        "550 they are not accepting mail with attachments",
+    ),
     "networkerror": (
+        "554 loop detected",
+        "554 the message was forwarded more often than we allow",
         "450 4.4.3 Deferred: name server: gone.example: host name lookup failure",
         "450 4.1.2 unknown host for now",
         "421 connection reset by peer",

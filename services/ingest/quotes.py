@@ -40,6 +40,7 @@ _DECORATION = f"-_=*#~>+ \t{_DASHES}"
 _CAPTION = re.compile(rf"[-{_DASHES}]{{4,}}[^-\w]*\w.*[^-]?[-{_DASHES}]{{4,}}")
 _RULES = frozenset(_DECORATION) - {">", "+", "#"}
 
+_CAPTION_RUN_ON = re.compile(rf"[-{_DASHES}]{{4,}} ?([^-]{{4,60}}?) ?[-{_DASHES}]{{4,}} ?\w")
 _QUOTE_MARK = re.compile(r" {0,3}>")
 _NAME_IN_MARKS = re.compile(r">>> .{1,200} >>>\s{0,20}")
 _STARTS_OF_ORIGINAL = tuple(f"{words} " for words in ORIGINAL)
@@ -187,11 +188,16 @@ def _separator(line: str) -> Opener | None:
         return Opener.FORWARD
     if (decorated and named in ORIGINAL) or _is_name_in_marks(line):
         return Opener.ORIGINAL
-    return _captioned(named) if is_caption(line) else None
+    return _captioned(line, named)
 
 
-def _captioned(words: str) -> Opener | None:
-    """What words are that stand between dashes across the page."""
+def _captioned(line: str, words: str) -> Opener | None:
+    """What words are that stand between dashes across the page; a telephone puts fields behind them."""
+    run_on = _CAPTION_RUN_ON.match(line)
+    if run_on is not None:
+        words = f"{folded(run_on[1])} "
+    elif not is_caption(line):
+        return None
     wrote = words.rpartition(" ")[2] in WROTE_LAST  # "---- Ann Example wrote ----"
     if wrote or words in ORIGINAL_IN_RULES or words.startswith(_STARTS_OF_ORIGINAL):
         return Opener.ORIGINAL

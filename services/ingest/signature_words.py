@@ -139,6 +139,29 @@ CONFIDENTIAL = re.compile(
 )
 """A word of the small print of companies."""
 
+SPEAKS = re.compile(
+    r"(?<![\w'])(?:please|pls|bitte|por favor|s'il (?:vous|te) pla[iî]t|svp|per favore|per piacere"
+    r"|alstublieft|snälla|vær så snill|venligst|vänligen (?:ring|återkom)|ole hyvä|proszę|prosím|prosim|molim"
+    r"|kérem|vă rog|lütfen|παρακαλώ|пожалуйста|будь ласка|моля"
+    r"|i (?:am|was|have|had|will|would|can|could|do|did|need|want|forgot|also|prefer)|i'(?:m|ve|d|ll)"
+    r"|ich|je|j'ai|yo|ik|jag|jeg|я)(?![\w'])"
+)
+"""Somebody speaks to the reader: no signature asks for anything, or says "I"."""
+
+REFERENCE = re.compile(
+    r"(?:order|purchase|customer|client|invoice|account|ticket|case|booking|tracking|serial|model|bestell|auftrag|kunden"
+    r"|rechnung|vertrag|commande|client|facture|contrat|pedido|cliente|factura|contrato|ordine|fattura|encomenda|fatura"
+    r"|bestelling|klant|factuur|beställning|kund|ordre|kunde|faktura|zamówieni|klient|objednávk|заказ|договор|клиент)"
+    r"[\w-]{0,10}\W{0,3}(?:no|nr|nro|num|number|nummer|numéro|número|numero|id|č|№|n°|nº)?\W{0,4}(?=[\w/-]{0,12}\d{3})"
+)
+"""The number of an order or of a customer: the writer puts it there for the reader."""
+
+POSTSCRIPT = re.compile(
+    r"p\.? ?s\b|n\.? ?b\.? ?:|p\.? ?d\.? ?:"
+    r"|(?:edit|update|nachtrag|posdata|post data|postscriptum|примечание) ?:"
+)
+"""How a line begins that was forgotten above."""
+
 JOINED = re.compile(r"\s*(?:/|\||&)\s*|\s(?:and|und|et|y|e|en|i|och|og|ja|и|а|a|ve)\s")
 """Between two closings on one line."""
 

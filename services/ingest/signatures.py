@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from services.ingest.devices import is_device
+from services.ingest.flowed import SIGNATURE
 from services.ingest.quote_words import WROTE_LAST, folded
 from services.ingest.signature_words import (
     CASUAL,
@@ -19,6 +20,9 @@ from services.ingest.signature_words import (
     FROM_PLACE,
     GREETINGS,
     JOINED,
+    POSTSCRIPT,
+    REFERENCE,
+    SPEAKS,
     bare,
 )
 
@@ -38,7 +42,6 @@ _DRAWN = re.compile(
 )
 _DASHED_NAME = re.compile(r"(?:-|-- ?|//?|\N{EM DASH} ?|\N{EN DASH} ?)([^\W\d_].*)")
 _CONTACT = re.compile(r"[\w.+-]@[\w\[-]|https?://|\bwww\.|(?<!\d)\+?\d[\d ()/.-]{5,20}\d(?!\d)")
-_POSTSCRIPT = re.compile(r"p\.? ?s\b|n\.? ?b\.? ?:|edit:|update:")
 _MARKS = " ,.!;:*_-~)(\N{EM DASH}\N{FULLWIDTH COMMA}\N{ARABIC COMMA}。、"
 _ITEMS = ("-", "*", "\N{BULLET}")
 _SENTENCE_END = (".", "!", "。", "\N{FULLWIDTH EXCLAMATION MARK}")
@@ -53,7 +56,7 @@ def signature_start(lines: Sequence[str], end: int) -> int | None:
     while end > 0 and not lines[end - 1].strip():
         end -= 1
     start = max(0, end - WINDOW)
-    tail = [line.strip()[:_LONGEST_LINE] for line in lines[start:end]]
+    tail = [SIGNATURE if line == SIGNATURE else line.strip()[:_LONGEST_LINE] for line in lines[start:end]]
     if not tail:
         return None
     for look in (_device, _delimited, _dashed_name, _closing):
@@ -100,13 +103,23 @@ def _greets(line: str) -> bool:
 def _delimited(tail: list[str]) -> int | None:
     for at in range(len(tail) - 1, -1, -1):
         line = tail[at]
+        if line == SIGNATURE:
+            return at
         if _DRAWN.fullmatch(line) is None:
             continue
         below = [one for one in tail[at + 1 :] if one]
         across = len(line) >= _ACROSS
-        if line == "--" or not below or _is_signed(below, must_reach=line[0] not in "-_" and not across):
+        announced = line == "--" and not _says_much(below)
+        if announced or not below or _is_signed(below, must_reach=line[0] not in "-_" and not across):
             return at
     return None
+
+
+def _says_much(below: list[str]) -> bool:
+    """Whether lines below two dashes, which may be an ornament, are rather said to the reader than signed."""
+    told = _without_small_print(below)
+    prose = sum(_is_prose(line) and not is_device(line) for line in told)
+    return prose > 1 or any(map(_is_for_reader, told))
 
 
 def _is_signed(below: list[str], must_reach: bool) -> bool:
@@ -115,7 +128,8 @@ def _is_signed(below: list[str], must_reach: bool) -> bool:
         return False
     if any(_CONTACT.search(line) for line in below):
         return True
-    return not must_reach and len(below) <= 4 and all(len(line) <= _SHORT for line in below)
+    named = len(below[0].split()) <= 2 or _is_name(below[0])
+    return not must_reach and named and len(below) <= 4 and all(map(_is_short, below))
 
 
 def _dashed_name(tail: list[str]) -> int | None:
@@ -133,8 +147,27 @@ def _closing(tail: list[str]) -> int | None:
             continue
         below = [one for one in tail[at + 1 :] if one]
         if _closes(tail[at], below):
-            return at if _could_be(below) else None
+            return at if _could_be(below) and not _goes_on(below) else None
     return None
+
+
+def _goes_on(below: list[str]) -> bool:
+    """Whether the first or the last line below a closing is of a sentence: small letters, and no way to reach
+    anybody. Between them somebody's office may stand like that."""
+    told = _without_small_print(below)
+    if not told:
+        return False
+    first, last = told[0], told[-1]
+    return _is_in_small_letters(first) or (
+        _is_in_small_letters(last) and not is_device(last) and not any(map(_CONTACT.search, told))
+    )
+
+
+def _is_in_small_letters(line: str) -> bool:
+    """Three words and more, most of them in small letters, and the first."""
+    words = [word for word in line.split() if word[0].isalnum()]
+    small = sum(word[0].islower() for word in words)
+    return len(words) > 2 and words[0][0].islower() and small * 3 >= len(words) * 2
 
 
 def _closes(line: str, below: list[str]) -> bool:
@@ -178,15 +211,34 @@ def _is_name(line: str) -> bool:
 
 def _could_be(below: list[str]) -> bool:
     """Whether nothing in the lines looks as if it were said to the reader; small print is not."""
-    small_print = next((at for at, line in enumerate(below) if CONFIDENTIAL.search(folded(line))), None)
-    if small_print is not None:
-        below = below[: max(0, small_print - _BEFORE_CONFIDENTIAL)]
-    return len(below) <= MOST_LINES and not any(
-        _POSTSCRIPT.match(line.casefold())
-        or line.endswith(_QUESTION_END)
-        or (_is_prose(line) and not is_device(line))
-        for line in below
+    told = _without_small_print(below)
+    leads = any(line.endswith(":") for line in told) and not any(map(_CONTACT.search, told))
+    return (
+        not leads
+        and len(told) <= MOST_LINES
+        and not any(_is_for_reader(line) or (_is_prose(line) and not is_device(line)) for line in told)
     )
+
+
+def _without_small_print(below: list[str]) -> list[str]:
+    found = next((at for at, line in enumerate(below) if CONFIDENTIAL.search(folded(line))), None)
+    return below if found is None else below[: max(0, found - _BEFORE_CONFIDENTIAL)]
+
+
+def _is_for_reader(line: str) -> bool:
+    """Whether the line asks something, or says what only the reader needs."""
+    if line.endswith(_QUESTION_END):
+        return True
+    words = folded(line)
+    if POSTSCRIPT.match(words) or REFERENCE.search(words):
+        return True
+    return SPEAKS.search(words) is not None and not is_device(line)
+
+
+def _is_short(line: str) -> bool:
+    """Whether it is short, and no entry of a list ("Size: 4"), unless that tells how to reach somebody."""
+    entry = ":" in line and _CONTACT.search(line) is None
+    return len(line) <= _SHORT and not entry
 
 
 def _is_prose(line: str) -> bool:
@@ -194,5 +246,5 @@ def _is_prose(line: str) -> bool:
     if len(words) < 4 or _CONTACT.search(line):
         return False
     if line.endswith(_SENTENCE_END):
-        return True
+        return not all(word[0].isupper() or word[0].isdigit() for word in words)
     return len(words) >= 6 and sum(word[0].isupper() for word in words) * 2 < len(words)

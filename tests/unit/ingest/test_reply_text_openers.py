@@ -66,6 +66,11 @@ def test_fields_of_a_form_are_kept_with_what_stands_below_them(form: str) -> Non
     assert split(text).reply_text == text
 
 
+def test_a_caption_of_a_telephone_may_have_the_fields_behind_it_on_its_line() -> None:
+    line = "-------- Original message --------From: Lamp House Date: 05/03/2025 09:15 (GMT+01:00) To: Ann"
+    assert split(f"{NEW}\n\n{line}\n\n{OLD}").reply_text == NEW
+
+
 def test_an_address_that_began_goes_on_below_in_the_last_field_too() -> None:
     text = (
         "---------- Forwarded message ---------\nFrom: Ann <ann@example.com>\nSubject: Lamp\n"

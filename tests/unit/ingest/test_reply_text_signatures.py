@@ -116,3 +116,40 @@ def test_words_of_a_closing_that_say_more_stay(ending: str) -> None:
     text = f"{NEW}\n\n{ending}"
 
     assert split(text).reply_text == text
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "--\nCan you also tell me when the other lamp arrives?",
+        "--\nThe second lamp is fine.\nBut it hums all night long.",
+        "------\nHall: E27\nKitchen: E14",
+        "Regards,\nAnn\n\nOrder number: 4711",
+        "Mit freundlichen Grüßen\nAnn\n\nKundennummer 4711",
+        "Regards,\nAnn\nPlease call me at 555 1234",
+        "Viele Grüße\nAnn\n\nBitte rufen Sie mich unter 0123 456789 an",
+        "Viele Grüße\nAnn\n\nNachtrag: Die Birne ist E27",
+        "Saludos,\nAna\nPor favor llámenme mañana",
+        "Cordialement\nAnne\nJe préfère le bleu",
+        "Regards\n\nMy new address:\n5 Lamp Road\nOslo",
+        "MfG\nund bitte recht bald",
+        "Regards\nAnn\nshipping to Oslo only",
+    ],
+)
+def test_what_the_reader_needs_below_a_closing_stays_with_it(ending: str) -> None:
+    assert split(f"{NEW}\n\n{ending}").reply_text == f"{NEW}\n\n{ending}"
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "-- \nAnn Example\nI love lamps. Do you?",
+        "--\nAnn Example | ann@mail.example\nMy office is open on Mondays.",
+        "Best regards\nAnn Example\nhead of customer care\nLamp House",
+        "Sincerely,\n\nAnn A. Example, Ph.D.\nUniversity of Oslo\n+47 22 85 50 50",
+        "С уважением,\nАнна\nменеджер по продажам\n+7 495 123-45-67",
+        "Yours sincerely\n\nAnn Example\n\nRegistered Office:\n5 Lamp Road\nOslo\nwww.lampe.example",
+    ],
+)
+def test_a_signature_may_name_an_office_or_say_a_word(signature: str) -> None:
+    assert split(f"{NEW}\n\n{signature}").reply_text == NEW

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.ingest.banners import banner_end
 from services.ingest.forwards import Forwarded, inner_mail, is_forward, opening_within
 from services.ingest.quote_openers import Opener, Opening
 from services.ingest.quotes import is_marked, openings, rule_above, unmarked
@@ -80,6 +81,7 @@ class _Splitter:
         end = self._cut_second_letter(end)
         self._cut_from_end(end)
         self._cut_leading_quote()
+        self._cut_banner()
         forwarded = self._forwarded(tail)
         return Split(
             reply_text=self._text(Role.OWN),
@@ -177,6 +179,12 @@ class _Splitter:
         quotes_again = any(self._quoted[at] and self._roles[at] is Role.OWN for at in rest)
         if is_quote and self._own(at, len(self._lines)) and not quotes_again:
             self._cut(start, at, Role.QUOTE, "quote above the answer")
+
+    def _cut_banner(self) -> None:
+        """Cut the warning of a gateway above the text, if there is a text."""
+        end = banner_end(self._lines)
+        if end and self._own(0, end) and self._own(end, len(self._lines)):
+            self._cut(0, end, Role.QUOTE, "warning of a gateway")
 
     def _forwarded(self, tail: Opening | None) -> Forwarded | None:
         """The inner mail, if the uppermost quote is a forward; a marked one is cut wherever it stands."""

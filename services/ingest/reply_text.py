@@ -3,7 +3,8 @@
 Every line of the text gets one role. Quotes are told by the structure of the HTML, by `>`, and by what opens
 them (services/ingest/quotes.py); they are cut from the end upwards, and so are signatures. A quote that has
 something of its own below it stays, because it is what the answer answers; but one attributed quote above
-all of the answer goes. When in doubt nothing is cut: the worst that may happen is a line too much.
+all of the answer goes, and so does a gateway's warning above the text. When in doubt nothing is cut: the
+worst that may happen is a line too much.
 
 Nothing is invented: reply, quoted text and signature are lines of the text, each line in one of them (white
 space at their ends aside). Never raises, and takes time linear in text and markup.
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 
 from services.ingest.banners import banner_end
 from services.ingest.forwards import Forwarded, inner_mail, is_forward, opening_within
-from services.ingest.quote_openers import Opener, Opening
+from services.ingest.quote_attributions import has_date_and_time
+from services.ingest.quote_openers import ENDS, Opener, Opening
+from services.ingest.quote_words import WROTE, folded
 from services.ingest.quotes import is_marked, openings, rule_above, unmarked
 from services.ingest.quotes_html import Role, roles
 from services.ingest.signatures import letter_after_device, signature_start
@@ -128,7 +131,7 @@ class _Splitter:
             if self._quoted[end - 1]:
                 first = self._run_start(end)
                 start = self._with_opening(first)
-                if start == first and self._is_doubtful(first, end):
+                if start == first and (self._is_doubtful(first, end) or self._is_led_up_to(first)):
                     break
                 self._cut(start, end, Role.QUOTE, "quote")
             else:
@@ -162,6 +165,12 @@ class _Splitter:
         """One line that begins with `>` and no words may mean "greater than"."""
         written = [line for line in self._lines[first:end] if line.strip()]
         return len(written) == 1 and not unmarked(written[0]).strip()[:1].isalpha()
+
+    def _is_led_up_to(self, first: int) -> bool:
+        """The writer shows something ("The log says:"), and nothing names who wrote it, or when."""
+        above = next((line.strip() for line in reversed(self._lines[:first]) if line.strip()), "")
+        named = "@" in above or has_date_and_time(above) or WROTE.search(folded(above)) is not None
+        return not self._by_html and above.endswith(ENDS) and not named
 
     def _cut_leading_quote(self) -> None:
         """Cut an attributed quote above all of the answer: the only one that is left, and whole."""
@@ -218,8 +227,9 @@ class _Splitter:
         return any(self._roles[at] is Role.OWN and self._lines[at].strip() for at in range(start, end))
 
     def _is_read_whole(self, opening: Opening) -> bool:
-        """Header fields above all: either a forward or a form, and cutting would leave nothing of it."""
-        return opening.kind is Opener.FIELDS and opening.start == self._first_after(0)
+        """Above all else: a forward, a form, or an answer below what it answers. Nothing would be left."""
+        unmarked_quote = opening.kind in (Opener.FIELDS, Opener.ATTRIBUTION)
+        return unmarked_quote and opening.start == self._first_after(0)
 
     def _first_after(self, start: int) -> int:
         """The first line from `start` on that is not empty."""

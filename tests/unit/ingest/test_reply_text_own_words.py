@@ -74,3 +74,19 @@ def test_a_writer_without_an_address_or_right_below_other_words_is_none() -> Non
         "My bank tells me that\nAnn <ann@lampe.example> wrote:\nThe lamp is yellow.",
     ):
         assert split(text).reply_text == text
+
+
+def test_marked_lines_that_the_writer_leads_up_to_are_shown_and_not_quoted() -> None:
+    text = "The log says:\n\n> lamp 5: no current\n> lamp 6: no current"
+    assert split(text).reply_text == text
+
+
+@pytest.mark.parametrize("above", ["Ann says on 5.3.2025 9:15:", "Mail of ann@lampe.example:", "Ann wrote:"])
+def test_a_line_that_names_a_writer_or_a_time_leads_up_to_a_quote(above: str) -> None:
+    text = f"Blue, please.\n\n{above}\n> Which colour\n> would you like?"
+    assert "Which colour" not in split(text).reply_text
+
+
+def test_an_answer_below_all_that_it_answers_is_not_lost_where_nothing_is_marked() -> None:
+    text = "On 5 March 2025 at 9:15, Lamp House <post@lampe.example> wrote:\n\nWhich colour?\n\nBlue, please."
+    assert split(text).reply_text == text

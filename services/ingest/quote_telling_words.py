@@ -31,6 +31,12 @@ _TELLING = (
     # el, tr, fi, ru, uk, bg
     r"|εγώ|εσείσ|σασ|μου|μασ|siz|bana|sizin|bizim|minä|teidän|minulle"
     r"|я|вы|ты|мы|он|она|мне|нам|вам|вас|мой|моя|ваш\w{0,4}|наш\w{0,4}|ви|ти|ми|мені|аз|вие"
+    # somebody who is no name: "the driver wrote"
+    r"|the [^\W\d_]{3,20}(?: [^\W\d_]{1,20}){0,2} wrote|what|schrieb (?:der|die|das|ein|eine|einer)"
+    r"|(?:le |la |l'|un |une )[^\W\d_]{3,20}(?: [^\W\d_]{1,20})? a écrit|voici|ce que"
+    r"|(?:el|la|los|las|un|una) [^\W\d_]{3,20}(?: [^\W\d_]{1,20})? escribi(?:ó|o|eron)"
+    r"|(?:il |lo |la |l'|un |una )[^\W\d_]{3,20}(?: [^\W\d_]{1,20})? ha scritto"
+    r"|(?:o|a|um|uma) [^\W\d_]{3,20}(?: [^\W\d_]{1,20})? escreveu|schreef (?:de|het|een)"
     # he, ar, fa, hi, ta, vi, id
     r"|אני|אתם|אתה|לכם|לי|שלכם|أنا|أنت|أنتم|لي|لكم|زميلكم|زميلك|من به|شما به|मैंने|आपने|हमने|आपके|நான்|நீங்கள்"
     r"|tôi|bạn|saya|anda|kami"

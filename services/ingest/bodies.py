@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from services.ingest.file_names import file_name, written_name
 from services.ingest.flowed import unflowed
 from services.ingest.headers import text_of
 from services.ingest.html_text import text_from
@@ -24,7 +25,6 @@ from shared.domain.errors import Unreadable
 from shared.domain.messages import Attachment, Place
 from shared.domain.transfer import decoded, encoding_of
 
-LONGEST_NAME = 255
 LONGEST_REPORT = 64 * 1024
 """Bytes kept of a part that tells what became of another mail; what matters of it stands at its beginning."""
 
@@ -38,7 +38,6 @@ _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}charset\s{0,3}=\s{0,3}(?:[\"']|&quot;)?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
 )
 _META_WINDOW = 2048
-_PATH = re.compile(r"[\\/]")
 _REFERRED = re.compile(r"\bcid:([^\s\"'<>)]{1,500})", re.IGNORECASE)
 _MOST_TOLD = 20
 """Names that a decision tells."""
@@ -219,7 +218,7 @@ class Bodies:
 def _is_file(part: Part) -> bool:
     if "content-disposition" not in part.head and "name" not in part.head.get("content-type", ""):
         return False  # most parts: told without reading any parameters
-    return part.head.get_content_disposition() == "attachment" or bool(part.head.get_filename())
+    return part.head.get_content_disposition() == "attachment" or bool(written_name(part.head))
 
 
 def _flowing(part: Part, text: str) -> str:
@@ -234,7 +233,7 @@ def _flowing(part: Part, text: str) -> str:
 def _attachment(part: Part, kind: str, data: bytes, place: Place | None) -> Attachment:
     content_id = text_of(str(part.head.get("content-id", ""))).strip("<> ")
     return Attachment(
-        filename=_file_name(part),
+        filename=file_name(part.head),
         content_type=clean(kind),
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
@@ -242,8 +241,3 @@ def _attachment(part: Part, kind: str, data: bytes, place: Place | None) -> Atta
         inline=part.head.get_content_disposition() == "inline" or (bool(content_id) and not _is_file(part)),
         place=place,
     )
-
-
-def _file_name(part: Part) -> str:
-    """The name alone, without any path; empty when it has none (RFC 2183 §2.3, RFC 2231)."""
-    return _PATH.split(text_of(str(part.head.get_filename() or "")))[-1][-LONGEST_NAME:]

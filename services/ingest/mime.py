@@ -19,7 +19,7 @@ from email.parser import BytesParser
 from email.policy import Compat32
 from typing import TYPE_CHECKING
 
-from services.ingest.mime_fields import plain_encoding, plain_parameters, plain_type
+from services.ingest.mime_fields import parameter, plain_encoding, plain_parameters, plain_type
 from services.ingest.mime_heads import head_of, mended
 from shared.domain.transfer import decoded
 
@@ -140,7 +140,7 @@ def _part(raw: bytes, begin: int, end: int, longest_head: int, default: str = "t
 
 
 def _announced(part: Part) -> bytes:
-    boundary = part.head.get_boundary()
+    boundary = parameter(part.head, "content-type", "boundary").rstrip()
     return b"--" + boundary.encode("utf-8", "surrogateescape") if boundary else b""
 
 

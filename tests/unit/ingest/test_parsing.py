@@ -93,6 +93,14 @@ def test_attachments_are_listed_with_size_and_digest() -> None:
         'attachment; filename="=?utf-8?q?=C3=9Cbersicht=2Etxt?="',
         "attachment; filename*0*=utf-8''%C3%9Cber; filename*1=sicht.txt",
         'attachment; filename="Übersicht.txt"',
+        "attachment; filename=\"%C3%9Cbersicht.txt\"; filename*=utf-8''%C3%9Cbersicht.txt",
+        "attachment; filename*=utf-8''%C3%9Cbersicht.txt; filename=overview.txt",
+        "attachment; filename*=utf-8''%C3%9Cbersicht.txt; filename*0=over; filename*1=view.txt",
+        "attachment; filename*=%C3%9Cbersicht.txt",
+        "attachment; filename*=\"us-ascii''%DCbersicht.txt\"",
+        "attachment; filename*=no-such''%DCbersicht.txt",
+        "attachment; filename==?utf-8?q?=C3=9Cbersicht=2Etxt?=",
+        "attachment; filename=?utf-8?q?=C3=9Cbersicht=2Etxt?=",
     ],
 )
 def test_a_file_name_is_read_however_it_is_encoded(disposition: str) -> None:

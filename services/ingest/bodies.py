@@ -46,7 +46,10 @@ _MOST_TOLD = 20
 _REPORTS = (
     "message/rfc822",
     "message/global",
+    "message/partial",
     "text/rfc822-headers",
+    "text/rfc822-header",
+    "text/rfc822",
     "message/feedback-report",
     "text/calendar",
 )

@@ -198,6 +198,13 @@ def test_a_reply_code_in_the_place_of_the_status_is_a_reply_code() -> None:
     assert bounce_of(parse(report(told))).reply_codes == ["553"]
 
 
+@pytest.mark.parametrize("kind", ["message/rfc822", "message/partial", "text/rfc822", "text/rfc822-header"])
+def test_the_mail_that_came_back_is_named_whatever_its_part_is_called(kind: str) -> None:
+    raw = report(FAILED).replace(b"text/rfc822-headers", kind.encode())
+
+    assert bounce_of(parse(raw)).original_message_id == "let_1@example.com"
+
+
 def test_the_mail_that_came_back_is_named_also_when_it_stands_in_the_text() -> None:
     text = "<ada@example.org>: 550 no such user\n\n--- Original message\n\nMessage-Id: <let_9@example.com>\n"
 

@@ -2,10 +2,11 @@
 
 Only what our own server wrote is believed: the topmost `Authentication-Results` that bears the configured
 authserv-id (RFC 8601 §5 and §7.1). All others are a stranger's text; without a configured name all of them
-are, and nothing is known of any mail. DMARC decides where it was asked; else a signature (DKIM) or a path
-(SPF) of the very domain in From, or of one above it.
+are, and nothing is known of any mail. Exchange Online writes no name: with `UNNAMED` the mail's topmost field
+is believed if it bears none, for a server puts its own above all that came.
 
-Reading never raises, and takes time linear in the header.
+DMARC decides where it was asked; else a signature (DKIM) or a path (SPF) of the very domain in From, or of one
+above it. Reading never raises, and takes time linear in the header.
 """
 
 import re
@@ -19,6 +20,9 @@ from shared.runtime.settings import MailboxSettings
 
 LONGEST_FIELD = 16 * 1024
 """Characters; a longer field is none that a server writes."""
+
+UNNAMED = "unnamed"
+"""In place of an authserv-id: our own server writes none."""
 
 _HEADER = "authentication-results"
 _OUTSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[(;]|[^"(;]+|"', re.DOTALL)
@@ -83,15 +87,16 @@ def authenticate(mail: ParsedMail, authserv_id: str) -> Authentication:
     field = _believed(mail, authserv_id)
     if field is None:
         return Authentication(Said.UNKNOWN, "no server of ours says where it comes from", {})
+    who = "our server" if _is_unnamed(authserv_id) else authserv_id
     results = _results(field)
     if results is None:
-        return Authentication(Said.FAILED, f"what {authserv_id} says of it cannot be read", {})
+        return Authentication(Said.FAILED, f"what {who} says of it cannot be read", {})
     methods = {one.method: one.result for one in reversed(results)}
     domain = _from_domain(mail)
     if not domain:
         return Authentication(Said.FAILED, "its From does not name one sender", methods)
     said, what = _judged(results, domain)
-    return Authentication(said, f"{authserv_id} says {what}", methods)
+    return Authentication(said, f"{who} says {what}", methods)
 
 
 def _judged(results: list[_Result], domain: str) -> tuple[Said, str]:
@@ -131,13 +136,21 @@ def _from_domain(mail: ParsedMail) -> str:
 
 
 def _believed(mail: ParsedMail, authserv_id: str) -> str | None:
-    """The topmost field of this server."""
-    wanted = authserv_id.strip().lower()
-    for field in mail.headers.get(_HEADER, []) if wanted else []:
-        named = _NAME.match(field)
-        if named is not None and named[1].lower() == wanted:
-            return field
-    return None
+    """The topmost field of this server, which opens with its name."""
+    wanted, fields = authserv_id.strip().lower(), mail.headers.get(_HEADER, [])
+    if _is_unnamed(authserv_id):
+        return f"{UNNAMED}; {fields[0]}" if fields and not _name_of(fields[0]) else None
+    return next((one for one in fields if wanted and _name_of(one) == wanted), None)
+
+
+def _is_unnamed(authserv_id: str) -> bool:
+    return authserv_id.strip().lower() == UNNAMED
+
+
+def _name_of(field: str) -> str:
+    """The authserv-id; empty where a result stands in its place."""
+    named = _NAME.match(field)
+    return "" if named is None or "=" in named[1] else named[1].lower()
 
 
 def _results(field: str) -> list[_Result] | None:

@@ -137,7 +137,8 @@ class MailboxSettings(Section):
     authserv_id: str = Field(
         default="",
         description="whose Authentication-Results are believed (RFC 8601): the name that the server which "
-        "takes in this mailbox's mail writes there; empty: nobody's",
+        "takes in this mailbox's mail writes there; `unnamed` for one that writes no name but puts its own "
+        "above all others, as Exchange Online does; empty: nobody's",
     )
     require_authentication: bool = Field(
         default=False,

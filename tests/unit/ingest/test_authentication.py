@@ -124,3 +124,41 @@ def test_whom_a_mailbox_believes() -> None:
 )
 def test_no_field_at_all_makes_it_fail(junk: str) -> None:
     assert told(junk).said is not Said.PASSED
+
+
+EXCHANGE = (
+    "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=example.org; dkim=pass (signature was verified)"
+    " header.d=example.org;dmarc={} action=none header.from=example.org;compauth=pass reason=100"
+)
+
+
+@pytest.mark.parametrize(("result", "said"), [("pass", Said.PASSED), ("fail", Said.FAILED)])
+def test_the_topmost_field_of_a_server_that_writes_no_name_is_believed_where_that_is_set(
+    result: str, said: Said
+) -> None:
+    found = told(EXCHANGE.format(result), authserv_id="Unnamed")
+
+    assert found.said is said
+    assert found.reason.startswith("our server says")
+    assert told(EXCHANGE.format(result)).said is Said.UNKNOWN
+
+
+def test_the_first_result_of_a_field_without_a_name_counts() -> None:
+    assert told("dmarc=fail header.from=example.org", authserv_id="unnamed").said is Said.FAILED
+    assert told("dkim=pass header.d=example.org", authserv_id="unnamed").said is Said.PASSED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["mx.evil.example; dmarc=pass header.from=example.org"],
+        ["unnamed; dmarc=pass header.from=example.org"],
+        ["mx.other.example; dmarc=none", EXCHANGE.format("pass")],
+        [EXCHANGE.format("fail"), EXCHANGE.format("pass")],
+        [],
+    ],
+)
+def test_below_the_topmost_or_under_a_name_nothing_is_believed_of_a_server_without_one(
+    fields: list[str],
+) -> None:
+    assert told(*fields, authserv_id="unnamed").said is not Said.PASSED

@@ -5,8 +5,8 @@ authserv-id (RFC 8601 §5 and §7.1). All others are a stranger's text; without 
 are, and nothing is known of any mail. Exchange Online writes no name: with `UNNAMED` the mail's topmost field
 is believed if it bears none, for a server puts its own above all that came.
 
-DMARC decides where it was asked; else a signature (DKIM) or a path (SPF) of the very domain in From, or of one
-above it. Reading never raises, and takes time linear in the header.
+DMARC decides where it was asked; else a signature (DKIM) or a path (SPF) of the very domain in From, or of
+one above it. Reading never raises, and takes time linear in the header.
 """
 
 import re

@@ -109,16 +109,24 @@ def initiate(port: int, member_port: int, timeout: float = 5.0) -> None:
     """Make the server on `port` a replica set of one, known to itself as 127.0.0.1:`member_port`.
 
     One that is initiated already keeps its data; when its configuration names another port it is corrected.
+    Raises `Refused`, also for one that has ended meanwhile, as on a full disk.
     """
     member = f"127.0.0.1:{member_port}"
     with _client(port, timeout) as client:
         try:
-            configuration = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
-            client.admin.command("replSetInitiate", configuration)
-        except OperationFailure as error:
-            if error.code != ALREADY_INITIALISED:
-                raise Refused(f"MongoDB's replica set could not be initiated: {error}") from error
-            _correct_member(client, member)
+            _initiate(client, member)
+        except PyMongoError as error:
+            raise Refused(f"MongoDB's replica set could not be initiated: {error}") from error
+
+
+def _initiate(client: MongoClient[dict[str, Any]], member: str) -> None:
+    configuration = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
+    try:
+        client.admin.command("replSetInitiate", configuration)
+    except OperationFailure as error:
+        if error.code != ALREADY_INITIALISED:
+            raise
+        _correct_member(client, member)
 
 
 def _correct_member(client: MongoClient[dict[str, Any]], member: str) -> None:

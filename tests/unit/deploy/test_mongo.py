@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
-from deploy.local.mongo import Mongo, binary, is_primary
+from deploy.local.mongo import Mongo, binary, initiate, is_primary
 from shared.domain.errors import Refused
 from tests.conftest import missing
 from tests.helpers import eventually_sync, free_port
@@ -25,6 +25,14 @@ Client = MongoClient[dict[str, Any]]
 def mongo(tmp_path: Path) -> Iterator[Mongo]:
     with started(Mongo(tmp_path / "mongo"), "mongo") as server:
         yield server
+
+
+def test_a_server_that_is_gone_when_its_set_is_made_is_refused_so_that_it_is_started_again() -> None:
+    """On a full disk it ends a moment after it has listened; its supervisor goes on for `Refused` alone."""
+    nobody = free_port()
+
+    with pytest.raises(Refused, match="could not be initiated"):
+        initiate(nobody, nobody, timeout=0.1)
 
 
 def test_acknowledged_documents_are_there_after_the_server_was_killed_and_started_again(mongo: Mongo) -> None:

@@ -1,9 +1,9 @@
 """`python -m tests.fuzz_parsing --minutes N [--seed S] [--keep FOLDER]`: damaged mails against their reading.
 
 Mails of the corpora (if they are there) and a few of our own are damaged at random and read as
-`ombud explain` reads them. An exception, also one for which the mail would be set aside, a text that no store
-takes, or a mail of ordinary size that takes longer than `--slow` seconds of processor time is a finding: it is
-kept in the folder, and the exit code is 1.
+`ombud explain` reads them. A finding is an exception, also one for which the mail would only be set aside;
+a text that no store takes; a mail of ordinary size that takes longer than `--slow` seconds of processor time.
+It is kept in the folder, and the exit code is 1.
 Every mail follows from the seed and its number.
 """
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from services.ingest.banners import banner_end
 from services.ingest.forwards import Forwarded, inner_mail, is_forward, opening_within
 from services.ingest.quote_attributions import has_date_and_time
-from services.ingest.quote_openers import ENDS, Opener, Opening
+from services.ingest.quote_openers import ENDS, WRAPPED_AT, Opener, Opening
 from services.ingest.quote_words import WROTE, folded
 from services.ingest.quotes import is_marked, openings, rule_above, unmarked
 from services.ingest.quotes_html import Role, roles
@@ -28,9 +28,6 @@ MOST_ROUNDS = 10
 
 _LINK_AND_MARK = re.compile(r"\s{0,8}\(https?://[^()\s]{1,500}\) >\s{0,8}")
 """A link that one program moves before the mark of its line."""
-
-_WRAPPED_AT = 60
-"""Characters from which a marked line may have been wrapped, so that its rest has lost its mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +268,7 @@ def _with_wrapped(lines: Sequence[str], marked: Sequence[bool]) -> list[bool]:
         if marked[at] or not marked[at - 1] or not marked[at + 1]:
             continue
         above = lines[at - 1].rstrip()
-        if len(above) >= _WRAPPED_AT:
+        if len(above) >= WRAPPED_AT:
             found[at] = lines[at][:1].islower() and not above.endswith("?")
         within = above.rfind("(http") > above.rfind(")") and lines[at].rstrip().endswith(")")
         found[at] = found[at] or within or _LINK_AND_MARK.fullmatch(lines[at]) is not None

@@ -1,8 +1,6 @@
 """Agents work by mail while services are killed: what a mail asks for is done once, wherever they died."""
 
 import asyncio
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from tests.chaos.harness import Trial, on_cluster, size
 from tests.chaos.load import Shares
 from tests.chaos.test_kills import BRAKES, LEASE, QUICK
 from tests.helpers import eventually
-from tests.story.programs import mail
+from tests.story.programs import beside, mail, ombud
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -30,19 +28,8 @@ WITHIN = 90.0
 
 async def user(trial: Trial) -> str:
     """The id of a user who is Bob."""
-    known = {
-        "OMBUD_DATA": str(trial.data),
-        "OMBUD_SECRET": (trial.data / "secret").read_text().strip(),
-        "OMBUD_KAFKA__BOOTSTRAP": trial.program.ready["kafka"],
-        "OMBUD_MONGO__URL": trial.program.ready["mongo"],
-    }
-    command = [sys.executable, "-m", "services", "user", "add", "--name", "Bob", "--address", BOB]
-    process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **known}, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == 0
-    return printed.decode().strip()
+    known = beside(trial.data, trial.program)
+    return (await ombud(known, "user", "add", "--name", "Bob", "--address", BOB)).strip()
 
 
 async def assign(trial: Trial, ticket: str, to: str) -> None:

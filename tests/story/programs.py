@@ -144,6 +144,28 @@ def cluster(data: Path, replicas: int = 1, mongo_members: int = 1, **environment
     return Program(arguments, environment)
 
 
+def beside(data: Path, running: Program) -> dict[str, str]:
+    """What the command line has to be told to work on a running cluster."""
+    return {
+        "OMBUD_DATA": str(data),
+        "OMBUD_SECRET": (data / "secret").read_text().strip(),
+        "OMBUD_KAFKA__BOOTSTRAP": running.ready["kafka"],
+        "OMBUD_MONGO__URL": running.ready["mongo"],
+    }
+
+
+async def ombud(environment: Mapping[str, str], *arguments: str) -> str:
+    """What a verb of the command line prints; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", *arguments),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode()
+
+
 def embedded(data: Path, log: Path | None = None, **environment: str) -> Program:
     """`make run`."""
     settings = {"OMBUD_DATA": str(data), "OMBUD_HTTP__PORT": "0", **environment}

@@ -5,8 +5,6 @@ quoted below. The server that takes mail in is played by the tests, so its word 
 """
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from email import message_from_bytes, policy
@@ -20,7 +18,7 @@ import pytest
 from services.sandbox.maildrop import deliver, make_maildir
 from services.sandbox.smtp_sink import SmtpSink
 from tests.helpers import eventually
-from tests.story.programs import Program, cluster, embedded, mail
+from tests.story.programs import Program, beside, cluster, embedded, mail, ombud
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -84,14 +82,7 @@ class Desk:
 
     async def ombud(self, *arguments: str) -> str:
         """What a verb of the command line prints."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", *arguments),
-            env={**os.environ, **self._environment},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        printed, _ = await process.communicate()
-        assert process.returncode == 0
-        return printed.decode()
+        return await ombud(self._environment, *arguments)
 
     async def ticket(self) -> dict[str, Any]:
         """Eve's ticket."""
@@ -130,12 +121,7 @@ async def one_process(tmp_path: Path, stack: AsyncExitStack) -> Desk:
 async def five_processes(tmp_path: Path, stack: AsyncExitStack) -> Desk:
     """Ombud as `make cluster` has it, on Kafka and MongoDB, mail over IMAP."""
     program = await stack.enter_async_context(cluster(tmp_path, OMBUD_MAILBOXES__SUPPORT__AUTHSERV_ID=SERVER))
-    environment = {
-        "OMBUD_DATA": str(tmp_path),
-        "OMBUD_SECRET": (tmp_path / "secret").read_text().strip(),
-        "OMBUD_KAFKA__BOOTSTRAP": program.ready["kafka"],
-        "OMBUD_MONGO__URL": program.ready["mongo"],
-    }
+    environment = beside(tmp_path, program)
     outbox = Path(program.ready["outbox"])
     return Desk(program, environment, program.append, lambda: sorted(outbox.glob("*.eml")))
 

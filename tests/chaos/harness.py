@@ -104,20 +104,29 @@ class Trial:
 
     async def answer(self, ticket: str, text: str, within: float = 60.0) -> None:
         """Answer a ticket as an agent's program does: with one key, until it is told that it is done."""
-        key = f"{ticket}-{len(self.replies)}"
+        key = {"Idempotency-Key": f"{ticket}-{len(self.replies)}"}
+        await self.call("POST", f"/v1/tickets/{ticket}/reply", {"text": text}, key, within)
+        self.replies.append(ticket)
 
-        async def answered() -> bool:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object],
+        headers: Mapping[str, str] | None = None,
+        within: float = 60.0,
+    ) -> None:
+        """Ask the API for a change, again until it says that it is done."""
+
+        async def done() -> bool:
             try:
-                said = await self.program.client.post(
-                    f"/v1/tickets/{ticket}/reply", json={"text": text}, headers={"Idempotency-Key": key}
-                )
+                said = await self.program.client.request(method, path, json=body, headers=headers)
             except httpx2.TransportError:
                 return False
             assert said.status_code < 300, said.text
             return True
 
-        await eventually(answered, awaited=f"ticket {ticket} answered", within=within)
-        self.replies.append(ticket)
+        await eventually(done, awaited=f"{method} {path}", within=within)
 
     async def ready(self) -> list[str]:
         """What is not ready now, by name with the reason; a process that does not answer is not."""

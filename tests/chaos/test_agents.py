@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from deploy.local.cluster import SERVICES
@@ -30,22 +29,6 @@ async def user(trial: Trial) -> str:
     """The id of a user who is Bob."""
     known = beside(trial.data, trial.program)
     return (await ombud(known, "user", "add", "--name", "Bob", "--address", BOB)).strip()
-
-
-async def assign(trial: Trial, ticket: str, to: str) -> None:
-    """By the API, again until it says that it is done."""
-
-    async def done() -> bool:
-        try:
-            said = await trial.program.client.put(
-                f"/v1/tickets/{ticket}/assignee", json={"assignee": to, "team": None}
-            )
-        except httpx2.TransportError:
-            return False
-        assert said.status_code < 300, said.text
-        return True
-
-    await eventually(done, awaited=f"ticket {ticket} assigned", within=WITHIN)
 
 
 async def told(trial: Trial, ticket: str) -> str:
@@ -76,7 +59,8 @@ async def test_what_an_agents_mail_asks_for_is_done_once_while_services_are_kill
         names = [f"{service}-{number}" for service in SERVICES for number in (1, 2)]
         killing = asyncio.create_task(trial.killer.rampage(names, kills, pause=2.0))
         for number, one in enumerate(list(trial.store.documents("tickets"))):
-            await assign(trial, one["id"], bob)
+            given = {"assignee": bob, "team": None}
+            await trial.call("PUT", f"/v1/tickets/{one['id']}/assignee", given, within=WITHIN)
             raw = mail(
                 f"agent-{number}",
                 sender=BOB,
